@@ -1,0 +1,1 @@
+"""The HTTP surface: endpoints, guards and the page for people."""
