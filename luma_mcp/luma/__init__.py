@@ -1,1 +1,1 @@
-"""Luma's Dream Machine API, spoken over one shared HTTP client."""
+"""Luma's APIs, spoken over one shared HTTP client; knows neither MCP nor the web framework."""

@@ -1,0 +1,97 @@
+"""The caller's own Luma API keys: read from headers, never printable, never kept."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from luma_mcp.errors import ConflictingKeys, InvalidRequest
+
+KEY_HEADERS = ("authorization", "x-api-key", "x-auth-token", "x-luma-api-key")
+AGENTS_KEY_HEADER = "x-luma-agents-api-key"
+AGENTS_KEY_PREFIX = "luma-api-"
+MAX_KEY_LENGTH = 512
+_KEY = re.compile(r"[\x21-\x7e]+")  # what may stand in a header: visible ASCII, no blank
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """One key of one API; only `secret` reveals it."""
+
+    secret: str = field(repr=False)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The hash that stands for the key wherever something is shared or logged."""
+        return hashlib.sha256(self.secret.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """The keys that one request brought; at least one over HTTP."""
+
+    dream_machine: ApiKey | None = None
+    agents: ApiKey | None = None
+
+    @property
+    def keys(self) -> tuple[ApiKey, ...]:
+        """The keys that are there."""
+        return tuple(key for key in (self.dream_machine, self.agents) if key)
+
+    @cached_property
+    def principal(self) -> str:
+        """Who calls: the hash of the key, or of both hashes when there are two keys."""
+        prints = [key.fingerprint for key in self.keys]
+        if len(prints) == 1:
+            return prints[0]
+        return hashlib.sha256(":".join(prints).encode()).hexdigest()
+
+
+def _key_in(name: str, value: str) -> str | None:
+    """Find the key in one header; an Authorization of another scheme carries none."""
+    value = value.strip()
+    if name == "authorization":
+        scheme, _, value = value.partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        value = value.strip()
+    return value or None
+
+
+def _checked(name: str, secret: str) -> ApiKey:
+    if len(secret) > MAX_KEY_LENGTH or not _KEY.fullmatch(secret):
+        raise InvalidRequest(
+            f"The header {name} does not hold an API key.",
+            advice=f"A key has at most {MAX_KEY_LENGTH} visible ASCII characters and no blanks.",
+        )
+    return ApiKey(secret)
+
+
+def credentials_from_headers(headers: Iterable[tuple[str, str]]) -> Credentials | None:
+    """Read the caller's keys from a request's headers (names in lower case).
+
+    A key that starts with `luma-api-` is for the Agents API, any other for Dream Machine;
+    X-Luma-Agents-API-Key always means the Agents API. The same key twice is fine.
+
+    Returns:
+        The keys, or None when no header carries one.
+
+    Raises:
+        ConflictingKeys: Two different keys for the same API.
+        InvalidRequest: A value that cannot be a key.
+    """
+    found: dict[str, ApiKey] = {}
+    for name, value in headers:
+        if name not in KEY_HEADERS and name != AGENTS_KEY_HEADER:
+            continue
+        secret = _key_in(name, value)
+        if secret is None:
+            continue
+        agents = name == AGENTS_KEY_HEADER or secret.startswith(AGENTS_KEY_PREFIX)
+        api = "agents" if agents else "dream_machine"
+        key = _checked(name, secret)
+        if found.setdefault(api, key) != key:
+            product = "Agents API" if agents else "Dream Machine"
+            raise ConflictingKeys(f"The request carries two different keys for Luma's {product}.")
+    return Credentials(**found) if found else None

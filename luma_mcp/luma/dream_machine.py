@@ -1,0 +1,153 @@
+"""The 13 operations of the Dream Machine API and its legacy list of camera motions.
+
+What to say and how to read the answer; how to send it is `sending`. Source: OpenAPI 1.1.0 of
+lumalabs/lumaai-api. POST /generations is a legacy alias of POST /generations/video with the same
+body and answer, so it needs no method here.
+"""
+
+import re
+from typing import TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from luma_mcp.errors import BadResponse, InvalidRequest
+from luma_mcp.luma.dream_machine_models import (
+    AddAudio,
+    CreateImage,
+    CreateVideo,
+    Credits,
+    Generation,
+    GenerationList,
+    ModifyVideo,
+    Pong,
+    ReframeImage,
+    ReframeVideo,
+    Request,
+    Upscale,
+)
+from luma_mcp.luma.sending import MAY_EXIST, Call, Sender, id_in
+from luma_mcp.luma.transport import Answer, BearerKey
+
+_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_WORDS = TypeAdapter(list[str])
+_Body = TypeVar("_Body", bound=BaseModel)
+
+
+def checked_id(generation_id: str) -> str:
+    """Let only an id into a URL, never a path.
+
+    Raises:
+        InvalidRequest: The text is not a UUID.
+    """
+    if not _ID.fullmatch(generation_id):
+        raise InvalidRequest(
+            "generation_id is not the id of a generation.",
+            advice="An id looks like 123e4567-e89b-12d3-a456-426614174000; list_generations "
+            "shows yours.",
+        )
+    return generation_id.lower()
+
+
+def _read(model: type[_Body], answer: Answer) -> _Body:
+    try:
+        return model.model_validate_json(answer.body)
+    except ValidationError:
+        raise BadResponse(
+            f"Luma's answer ({answer.status}) is not the promised {model.__name__}."
+        ) from None
+
+
+def _read_words(answer: Answer) -> list[str]:
+    try:
+        return _WORDS.validate_json(answer.body)
+    except ValidationError:
+        raise BadResponse(f"Luma's answer ({answer.status}) is not a list of words.") from None
+
+
+class DreamMachine:
+    """The Dream Machine API as one caller sees it; lives for one request.
+
+    Every method raises the errors of `luma_mcp.errors`, and nothing else.
+    """
+
+    def __init__(self, sender: Sender, secret: str) -> None:
+        self._sender = sender
+        self._auth = BearerKey(secret)
+
+    async def ping(self) -> Pong:
+        """GET /ping."""
+        return _read(Pong, await self._get("/ping"))
+
+    async def create_video(self, request: CreateVideo) -> Generation:
+        """POST /generations/video."""
+        return await self._create("/generations/video", request)
+
+    async def create_image(self, request: CreateImage) -> Generation:
+        """POST /generations/image."""
+        return await self._create("/generations/image", request)
+
+    async def reframe_image(self, request: ReframeImage) -> Generation:
+        """POST /generations/image/reframe."""
+        return await self._create("/generations/image/reframe", request)
+
+    async def reframe_video(self, request: ReframeVideo) -> Generation:
+        """POST /generations/video/reframe."""
+        return await self._create("/generations/video/reframe", request)
+
+    async def modify_video(self, request: ModifyVideo) -> Generation:
+        """POST /generations/video/modify."""
+        return await self._create("/generations/video/modify", request)
+
+    async def upscale(self, generation_id: str, request: Upscale) -> Generation:
+        """POST /generations/{id}/upscale: the answer's id is the one to follow."""
+        return await self._create(f"/generations/{checked_id(generation_id)}/upscale", request)
+
+    async def add_audio(self, generation_id: str, request: AddAudio) -> Generation:
+        """POST /generations/{id}/audio: the answer's id is the one to follow."""
+        return await self._create(f"/generations/{checked_id(generation_id)}/audio", request)
+
+    async def get_generation(self, generation_id: str) -> Generation:
+        """GET /generations/{id}."""
+        generation_id = checked_id(generation_id)
+        generation = _read(Generation, await self._get(f"/generations/{generation_id}"))
+        if generation.id is None:
+            return generation.model_copy(update={"id": generation_id})
+        return generation
+
+    async def list_generations(self, limit: int, offset: int) -> GenerationList:
+        """GET /generations, one page; limit and offset travel in the query."""
+        query = {"limit": limit, "offset": offset}
+        return _read(GenerationList, await self._get("/generations", query))
+
+    async def delete_generation(self, generation_id: str) -> None:
+        """DELETE /generations/{id}: 204 without a body."""
+        path = f"/generations/{checked_id(generation_id)}"
+        await self._sender.send(Call("DELETE", path), self._auth)
+
+    async def get_credits(self) -> Credits:
+        """GET /credits: the balance in US cents."""
+        return _read(Credits, await self._get("/credits"))
+
+    async def list_concepts(self) -> list[str]:
+        """GET /generations/concepts/list."""
+        return _read_words(await self._get("/generations/concepts/list"))
+
+    async def list_camera_motions(self) -> list[str]:
+        """GET /generations/camera_motion/list: legacy, gone from the OpenAPI file."""
+        return _read_words(await self._get("/generations/camera_motion/list"))
+
+    async def _get(self, path: str, query: dict[str, int] | None = None) -> Answer:
+        return await self._sender.send(Call("GET", path, query or {}), self._auth)
+
+    async def _create(self, path: str, request: Request) -> Generation:
+        """Send a paid request; whatever comes back, the id of the new job is not lost."""
+        call = Call("POST", path, body=request.to_json())
+        answer = await self._sender.send(call, self._auth)
+        try:
+            generation = _read(Generation, answer)
+        except BadResponse as error:
+            error.advice, error.generation_id = MAY_EXIST, id_in(answer.body, call)
+            raise
+        if generation.id is None:
+            raise BadResponse("Luma's answer holds no id of the new job.", advice=MAY_EXIST)
+        return generation

@@ -1,0 +1,113 @@
+"""What a failed answer of Luma means: one function from answer to error."""
+
+import json
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from luma_mcp.errors import (
+    BadResponse,
+    InsufficientCredits,
+    InvalidRequest,
+    KeyRejected,
+    LumaMcpError,
+    NotFound,
+    RateLimited,
+    Unavailable,
+)
+from luma_mcp.luma.transport import Answer
+from luma_mcp.telemetry import redact
+
+MAX_QUOTE = 300
+MAX_RETRY_AFTER_SECONDS = 3600.0
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]+")
+# Luma publishes no status for an empty account; 402 or these words will do.
+_OUT_OF_MONEY = re.compile(r"insufficient (credits|balance|funds)", re.IGNORECASE)
+
+
+def quoted(text: str) -> str:
+    """Make foreign text fit for a sentence: one line, cut, nothing secret or unprintable."""
+    text = " ".join(_UNPRINTABLE.sub(" ", redact(text)).split())
+    return text if len(text) <= MAX_QUOTE else f"{text[:MAX_QUOTE].rstrip()}…"
+
+
+def detail_of(answer: Answer) -> str | None:
+    """Find Luma's own words: every refusal is `{"detail": "<text>"}` (OpenAPI `Error`)."""
+    try:
+        body = json.loads(answer.body)
+    except ValueError:
+        return None
+    detail = body.get("detail") if isinstance(body, dict) else None
+    if isinstance(detail, str) and detail.strip():
+        return quoted(detail)
+    return None
+
+
+def retry_after_seconds(headers: httpx.Headers) -> float | None:
+    """Read Retry-After, seconds or a date (RFC 9110 section 10.2.3); None when unreadable."""
+    value = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value):
+        seconds = float(value)
+    else:
+        try:
+            moment = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = (moment - datetime.now(UTC)).total_seconds()
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
+
+
+def _sentence(start: str, detail: str | None) -> str:
+    return f'{start}: "{detail}"' if detail else f"{start}."
+
+
+# What a 4xx stands for; any other than these is an invalid request. The meanings are those of
+# the error classes of Luma's SDK `lumaai` 1.21; 403 is also seen for another product's keys.
+_REFUSALS: dict[int, tuple[type[LumaMcpError], str]] = {
+    401: (KeyRejected, "Luma does not accept the API key"),
+    402: (InsufficientCredits, "The Luma account has too few credits"),
+    403: (KeyRejected, "Luma does not allow this with the API key"),
+    404: (NotFound, "Luma does not know this with your key"),
+    408: (Unavailable, "Luma gave up waiting for the request (408)"),
+    429: (RateLimited, "Luma takes no more requests from this key just now"),
+}
+
+
+def _refusal(answer: Answer) -> LumaMcpError:
+    detail = detail_of(answer)
+    status = 402 if _OUT_OF_MONEY.search(detail or "") else answer.status
+    kind, start = _REFUSALS.get(status, (InvalidRequest, f"Luma refused the request ({status})"))
+    advice = None
+    if kind is InvalidRequest:
+        advice = "Change the arguments as the text says; nothing was spent."
+    return kind(
+        _sentence(start, detail),
+        advice=advice,
+        retry_after_seconds=retry_after_seconds(answer.headers),
+    )
+
+
+def error_from(answer: Answer) -> LumaMcpError | None:
+    """Decipher an answer: None when it is a success, else the error that it stands for.
+
+    The statuses of validation errors are not published: 400 and 422 mean the same here.
+    """
+    if httpx.codes.is_success(answer.status):
+        return None
+    if httpx.codes.is_client_error(answer.status):
+        return _refusal(answer)
+    if httpx.codes.is_server_error(answer.status):
+        return Unavailable(
+            _sentence(f"Luma has a fault of its own ({answer.status})", detail_of(answer)),
+            retry_after_seconds=retry_after_seconds(answer.headers),
+        )
+    if httpx.codes.is_redirect(answer.status):
+        return BadResponse(
+            f"Luma answered with a redirect ({answer.status}), "
+            "which is not followed so that the key stays here."
+        )
+    return BadResponse(f"Luma answered with the status {answer.status}, which has no meaning here.")

@@ -1,0 +1,204 @@
+"""When a request may be sent, sent again, or must not: reading is free, a POST costs money.
+
+GET and DELETE go out up to three times within the deadline. A POST goes out again only when it
+surely never reached Luma, or when Luma refused it with 429; after anything else the error says
+that the job may exist, because a second POST could be a second charge.
+"""
+
+import asyncio
+import itertools
+import random
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import aiohttp
+import httpx
+
+from luma_mcp.errors import BadResponse, LumaMcpError, NotFound, TimedOut, Unavailable
+from luma_mcp.luma.refusals import error_from
+from luma_mcp.luma.transport import Answer, Interrupted, never_reached_luma, read_answer
+
+MAX_ATTEMPTS = 3
+FIRST_PAUSE_SECONDS = 0.5
+PASSING_STATUSES = frozenset({408, 429, 502, 503, 504})
+MAY_EXIST = (
+    "The job may have been created and charged. Look for it with list_generations before you "
+    "create it again."
+)
+_NEXT_ID = re.compile(
+    rb'"id"\s*:\s*"([0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})"'
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of Luma's API, before anybody's key is on it."""
+
+    method: str
+    path: str
+    query: dict[str, int] = field(default_factory=dict)
+    body: bytes | None = None
+
+    @property
+    def spends(self) -> bool:
+        """Whether the call can cost money: every POST creates a job."""
+        return self.method == "POST"
+
+
+def id_in(body: bytes, call: Call) -> str | None:
+    """Rescue the id of a created job from an answer that cannot be read as a whole.
+
+    Ids that the request itself named (keyframes are echoed) are not the job's.
+    """
+    named = set(_NEXT_ID.findall(call.body or b""))
+    for found in _NEXT_ID.findall(body):
+        if found not in named:
+            return found.decode()
+    return None
+
+
+class _Failure(Exception):
+    """One attempt failed.
+
+    Attributes:
+        error: What the failure stands for.
+        passing: Whether another attempt may do better.
+        in_doubt: Whether Luma may have done what was asked all the same.
+        body: What came of the answer.
+    """
+
+    def __init__(
+        self, error: LumaMcpError, *, passing: bool, in_doubt: bool, body: bytes = b""
+    ) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.passing = passing
+        self.in_doubt = in_doubt
+        self.body = body
+
+    def as_error_of(self, call: Call) -> LumaMcpError:
+        """Give the error, which for a paid call in doubt says that the job may exist."""
+        if call.spends and self.in_doubt:
+            self.error.advice = MAY_EXIST
+            self.error.retryable = False
+            self.error.generation_id = id_in(self.body, call)
+        return self.error
+
+
+def _refused(answer: Answer, error: LumaMcpError) -> _Failure:
+    """Judge an answer that is no success; only a 4xx is proof that nothing was done."""
+    return _Failure(
+        error,
+        passing=answer.status in PASSING_STATUSES,
+        in_doubt=isinstance(error, Unavailable | BadResponse),
+        body=answer.body,
+    )
+
+
+def _broken_off(fault: Interrupted) -> _Failure:
+    """Judge an answer that began and could not be read whole."""
+    error = BadResponse(f"Luma's answer ({fault.status}) cannot be read: {fault.reason}.")
+    too_large = fault.__cause__ is None
+    return _Failure(error, passing=not too_large, in_doubt=True, body=fault.partial)
+
+
+def _unanswered(fault: Exception) -> _Failure:
+    """Judge a request without any answer."""
+    if never_reached_luma(fault):
+        error: LumaMcpError = Unavailable("Luma cannot be reached; nothing was sent.")
+        return _Failure(error, passing=True, in_doubt=False)
+    error = Unavailable("The connection to Luma broke before an answer came.")
+    return _Failure(error, passing=True, in_doubt=True)
+
+
+class Sender:
+    """Sends calls to one base URL over the shared client, by the rules above.
+
+    Args:
+        client: The process's client.
+        slots: The fair queue (first come, first served) in front of the client's connections.
+        base_url: Where Luma is; from the settings, never from a caller.
+        timeout_seconds: Deadline of a call, with its queueing, pauses and repetitions.
+        sleep: How to pause between attempts, in seconds.
+        jitter: Gives a factor for each pause, so that callers do not come back in step.
+    """
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        slots: asyncio.Semaphore,
+        base_url: str,
+        timeout_seconds: float,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = lambda: random.uniform(0.75, 1.0),  # noqa: S311 - no secret
+    ) -> None:
+        self._client = client
+        self._slots = slots
+        self._base_url = base_url
+        self._timeout_seconds = timeout_seconds
+        self._sleep = sleep
+        self._jitter = jitter
+
+    async def send(self, call: Call, auth: httpx.Auth) -> Answer:
+        """Send the call and return its successful answer.
+
+        Raises:
+            LumaMcpError: The one error that the failure stands for.
+        """
+        deadline = asyncio.get_running_loop().time() + self._timeout_seconds
+        in_doubt = False
+        for number in itertools.count(1):
+            try:
+                return await self._try_once(call, auth, deadline)
+            except _Failure as failure:
+                if call.method == "DELETE" and in_doubt and isinstance(failure.error, NotFound):
+                    return Answer(httpx.codes.NO_CONTENT, httpx.Headers(), b"")
+                in_doubt = in_doubt or failure.in_doubt
+                pause = self._pause(failure, number)
+                late = asyncio.get_running_loop().time() + pause >= deadline
+                repeatable = failure.passing and not (call.spends and in_doubt)
+                if late or not repeatable or number == MAX_ATTEMPTS:
+                    raise failure.as_error_of(call) from failure.__cause__
+            await self._sleep(pause)
+        raise AssertionError  # pragma: no cover - the count has no end
+
+    def _pause(self, failure: _Failure, number: int) -> float:
+        backoff = FIRST_PAUSE_SECONDS * 2 ** (number - 1) * self._jitter()
+        return max(failure.error.retry_after_seconds or 0.0, backoff)
+
+    async def _try_once(self, call: Call, auth: httpx.Auth, deadline: float) -> Answer:
+        await self._take_slot(deadline)
+        try:
+            async with asyncio.timeout_at(deadline):
+                answer = await read_answer(self._client, self._request(call), auth)
+        except Interrupted as fault:
+            raise _broken_off(fault) from fault
+        except TimeoutError as fault:
+            error = TimedOut(f"Luma did not answer within {self._timeout_seconds:g} seconds.")
+            raise _Failure(error, passing=False, in_doubt=True) from fault
+        except (httpx.HTTPError, aiohttp.ClientError, OSError) as fault:
+            raise _unanswered(fault) from fault
+        finally:
+            self._slots.release()
+        if error := error_from(answer):
+            raise _refused(answer, error)
+        return answer
+
+    async def _take_slot(self, deadline: float) -> None:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._slots.acquire()
+        except TimeoutError:
+            error = Unavailable("This server is too busy to reach Luma; nothing was sent.")
+            raise _Failure(error, passing=False, in_doubt=False) from None
+
+    def _request(self, call: Call) -> httpx.Request:
+        return self._client.build_request(
+            call.method,
+            f"{self._base_url}{call.path}",
+            params=call.query or None,
+            content=call.body,
+            headers={"Content-Type": "application/json"} if call.body else None,
+        )

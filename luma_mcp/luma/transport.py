@@ -1,0 +1,134 @@
+"""One HTTP client for the whole process, which knows no caller: the key comes with each request."""
+
+import ssl
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from luma_mcp import __version__
+
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+CONNECT_SECONDS = 5.0
+# Well below the idle time after which servers and balancers hang up, so that a paid POST
+# rarely goes out on a connection that is being closed.
+KEEPALIVE_SECONDS = 15.0
+HEADERS = {
+    "User-Agent": f"luma-mcp/{__version__}",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",  # answers are small; nothing to unpack means no bombs
+}
+
+
+class BearerKey(httpx.Auth):
+    """Put one caller's key on one request; a redirect would not take it along."""
+
+    def __init__(self, secret: str) -> None:
+        self._header = f"Bearer {secret}"
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Add the header to this request alone."""
+        request.headers["Authorization"] = self._header
+        yield request
+
+
+class Interrupted(Exception):
+    """An answer began but could not be read whole; `status` and `partial` are what came."""
+
+    def __init__(self, status: int, partial: bytes, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.partial = partial
+        self.reason = reason
+
+
+class Answer:
+    """A whole answer: status, headers and a body of bounded size."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: httpx.Headers, body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+
+@asynccontextmanager
+async def open_client(
+    connections: int, timeout_seconds: float
+) -> AsyncGenerator[httpx.AsyncClient]:
+    """Open the process's client: no redirects, no cookies, no proxy from the environment.
+
+    httpx runs over aiohttp because the cost of a request in httpx's own pool grows with the
+    number of connections; tests/bench measures it.
+
+    Args:
+        connections: The most requests in flight; the pool's own limit lies above it, so that
+            the fair queue in front of it (see `sending`) is the only one.
+        timeout_seconds: How long the server may stay silent; the whole call has a deadline
+            of its own.
+    """
+
+    def session() -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=connections + 16,
+            ssl=ssl_context,
+            keepalive_timeout=KEEPALIVE_SECONDS,
+        )
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+    ssl_context = ssl.create_default_context()
+    # httpx keeps cookies for all requests of a client: one caller's would go out with another's.
+    no_cookies = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+    async with httpx.AsyncClient(
+        transport=AiohttpTransport(client=session),
+        cookies=no_cookies,
+        follow_redirects=False,
+        headers=HEADERS,
+        timeout=httpx.Timeout(timeout_seconds, connect=CONNECT_SECONDS),
+        trust_env=False,
+    ) as client:
+        yield client
+
+
+async def read_answer(
+    client: httpx.AsyncClient, request: httpx.Request, auth: httpx.Auth
+) -> Answer:
+    """Send one request and read its answer, up to the size cap.
+
+    Raises:
+        Interrupted: The status came, but the body broke off or is too large.
+        httpx.HTTPError, aiohttp.ClientError, OSError: There was no answer.
+    """
+    response = await client.send(request, auth=auth, stream=True)
+    body = bytearray()
+    try:
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > MAX_ANSWER_BYTES:
+                reason = f"the answer is larger than {MAX_ANSWER_BYTES // 1024 // 1024} MiB"
+                raise Interrupted(response.status_code, bytes(body), reason)
+    except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+        reason = "the answer broke off"
+        raise Interrupted(response.status_code, bytes(body), reason) from error
+    finally:
+        await response.aclose()
+    return Answer(response.status_code, response.headers, bytes(body))
+
+
+def never_reached_luma(error: BaseException) -> bool:
+    """Tell whether a failure is proof that no byte of the request reached Luma.
+
+    The type of the httpx error is no proof: httpx-aiohttp reports a connection that was reset
+    after the request was read as ConnectTimeout. The aiohttp error beneath it is: these two are
+    raised only while a connection is being made (refused, name not found, TLS, no answer to SYN).
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+            return True
+        cause = cause.__cause__
+    return False

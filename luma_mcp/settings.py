@@ -1,0 +1,154 @@
+"""The settings of one process, read from the environment once, by the command line."""
+
+import difflib
+import os
+import re
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo
+from pydantic import field_validator as validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "LUMA_MCP_"
+TEST_SWITCHES = frozenset({"LUMA_MCP_REQUIRE_ALL"})
+
+Toolset = Literal["videos", "images", "generations", "account"]
+
+
+class SettingError(Exception):
+    """A setting is wrong; the text names it and says what it may be."""
+
+
+def _split(value: object) -> object:
+    """Read `a, b` as a list, which is how people write one into an environment variable."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+
+
+class Settings(BaseSettings):
+    """What an operator can set; every field is the environment variable LUMA_MCP_<NAME>."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True
+    )
+
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=8000, ge=0, le=65535, description="port to listen on; 0 takes any")
+    sandbox: bool = Field(
+        default=False,
+        description="answer with the built-in emulator of Luma, below /sandbox, instead of Luma",
+    )
+    public_url: str | None = Field(
+        default=None,
+        description="the server's address as its users see it, such as https://luma.example.com",
+    )
+    dream_machine_url: str = Field(
+        default="https://api.lumalabs.ai/dream-machine/v1",
+        description="base URL of Luma's Dream Machine API",
+    )
+    upstream_timeout_seconds: float = Field(
+        default=30.0, gt=0, le=300, description="deadline of one call of Luma, retries included"
+    )
+    upstream_connections: int = Field(
+        default=512, ge=1, le=10_000, description="calls of Luma in flight at once; others queue"
+    )
+    toolsets: Annotated[tuple[Toolset, ...], NoDecode, BeforeValidator(_split)] = Field(
+        default=("videos", "images", "generations", "account"),
+        description="groups of tools on offer; a caller's X-MCP-Toolsets can only narrow them",
+    )
+    readonly: bool = Field(
+        default=False, description="offer only tools that change nothing and spend nothing"
+    )
+    allowed_hosts: Words = Field(
+        default=(),
+        description="Host header values to accept besides loopback and the address bound to",
+    )
+    allowed_origins: Words = Field(
+        default=(),
+        description="origins of web pages that may call the server (guard and CORS)",
+    )
+    trusted_proxies: Words = Field(
+        default=(),
+        description="addresses of reverse proxies whose X-Forwarded-* headers are believed",
+    )
+    legacy_sse: bool = Field(
+        default=False, description="serve the HTTP+SSE transport of 2024 on /sse and /messages"
+    )
+    shutdown_seconds: int = Field(
+        default=30, ge=1, le=3600, description="how long running calls may finish after SIGTERM"
+    )
+    log_format: Literal["console", "json"] = Field(
+        default="console", description="how log lines look"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="least important log line to write"
+    )
+    sandbox_queued_seconds: float = Field(
+        default=2.0, ge=0, le=3600, description="how long the sandbox keeps a video queued"
+    )
+    sandbox_dreaming_seconds: float = Field(
+        default=8.0, ge=0, le=3600, description="how long the sandbox works on a video"
+    )
+
+    @validator("dream_machine_url", "public_url")
+    @classmethod
+    def _is_base_url(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError(f"{info.field_name} must be an http or https URL")
+        if parts.query or parts.fragment or parts.username or parts.password:
+            raise ValueError(f"{info.field_name} must hold no user, query or fragment")
+        return value.rstrip("/")
+
+
+class StdioKeys(BaseSettings):
+    """The keys of the one user of `luma-mcp stdio`; nothing else reads them."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    luma_api_key: SecretStr | None = None
+
+
+def variable_name(field: str) -> str:
+    """Name the environment variable of a setting."""
+    return PREFIX + field.upper()
+
+
+def _refuse_unknown_variables() -> None:
+    """A misspelt LUMA_MCP_READONLY that is silently ignored would be a hole."""
+    known = {variable_name(field) for field in Settings.model_fields} | TEST_SWITCHES
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            raise SettingError(f"There is no setting {name}.{hint}")
+
+
+def load_settings(**options: object) -> Settings:
+    """Read the environment; options that are not None win over it.
+
+    Raises:
+        SettingError: One sentence about the first wrong setting, without its value
+            where that could be secret.
+    """
+    _refuse_unknown_variables()
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        return Settings(**given)  # ty: ignore[invalid-argument-type] - pydantic checks the values
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = variable_name(str(first["loc"][0])) if first["loc"] else "A setting"
+        reason = re.sub(r"^Value error, ", "", first["msg"])
+        raise SettingError(f"{name} is wrong: {reason[0].lower()}{reason[1:]}.") from None
+
+
+def load_stdio_keys() -> StdioKeys:
+    """Read LUMA_API_KEY for the one user of the stdio transport."""
+    return StdioKeys()

@@ -1,0 +1,126 @@
+"""Log lines on stderr: structured, one a call, with nothing secret in them."""
+
+import logging
+import re
+import sys
+from collections.abc import Generator, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import structlog
+
+from luma_mcp.errors import LumaMcpError
+
+HIDDEN = "[hidden]"
+_secrets: ContextVar[tuple[str, ...]] = ContextVar("secrets", default=())
+
+# Keys as Luma makes them, whatever follows a Bearer scheme, and the query of a URL (that is
+# where signatures of links are). The current caller's own keys are also hidden by value.
+_PATTERNS = (
+    (re.compile(r"\bluma-[A-Za-z0-9_\-.]{6,}"), HIDDEN),
+    (re.compile(r"(?i)\b(bearer)\s+[^\s'\",)\]]+"), rf"\1 {HIDDEN}"),
+    (re.compile(r"(https?://[^\s?'\"<>]+)\?[^\s'\"<>)\]]*"), rf"\1?{HIDDEN}"),
+)
+
+
+@contextmanager
+def hiding(*values: str) -> Generator[None]:
+    """Hide these values from every log line and text that is redacted within the block."""
+    token = _secrets.set(_secrets.get() + tuple(value for value in values if value))
+    try:
+        yield
+    finally:
+        _secrets.reset(token)
+
+
+def redact(text: str) -> str:
+    """Take keys, bearer tokens and the query strings of URLs out of a text."""
+    for secret in _secrets.get():
+        text = text.replace(secret, HIDDEN)
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _redacted(value: object) -> object:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {key: _redacted(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(item) for item in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return redact(str(value))
+
+
+def _redact_event(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    return {key: value if key.startswith("_") else _redacted(value) for key, value in event.items()}
+
+
+class _ExpectedErrors(logging.Filter):
+    """Drop FastMCP's traceback of an error that is an answer and has a line of its own."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep the record unless it carries one of our own errors."""
+        return not (record.exc_info and isinstance(record.exc_info[1], LumaMcpError))
+
+
+def _log_foreign_libraries(handler: logging.Handler, level: int) -> None:
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in ("fastmcp", "uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    # Their debug and info lines hold whole messages, prompts included.
+    for name in ("mcp", "fastmcp", "httpx", "aiohttp", "sse_starlette", "asyncio"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # FastMCP repeats there what the call's own line says.
+    server_logger = logging.getLogger("fastmcp.server.server")
+    server_logger.setLevel(logging.ERROR)
+    server_logger.filters[:] = [_ExpectedErrors()]
+
+
+def configure_logging(log_format: str, level: str) -> None:
+    """Send all log lines, ours and the libraries', through one redacting formatter to stderr."""
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    renderer: structlog.types.Processor = (
+        structlog.processors.JSONRenderer()
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            _redact_event,
+            renderer,
+        ],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    _log_foreign_libraries(handler, getattr(logging, level.upper()))
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """Give the structured logger of a module."""
+    return structlog.get_logger(name)
