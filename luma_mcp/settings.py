@@ -11,6 +11,7 @@ from pydantic import field_validator as validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "LUMA_MCP_"
+SANDBOX_PATH = "/sandbox"
 TEST_SWITCHES = frozenset({"LUMA_MCP_REQUIRE_ALL"})
 
 Toolset = Literal["videos", "images", "generations", "account"]
@@ -94,6 +95,15 @@ class Settings(BaseSettings):
     sandbox_dreaming_seconds: float = Field(
         default=8.0, ge=0, le=3600, description="how long the sandbox works on a video"
     )
+
+    @property
+    def upstream_url(self) -> str:
+        """Where Dream Machine is: Luma, or the process's own sandbox on loopback."""
+        if not self.sandbox:
+            return self.dream_machine_url
+        wildcard = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - compared, not bound
+        host = f"[{self.host}]" if self.host == "::1" else wildcard.get(self.host, self.host)
+        return f"http://{host}:{self.port}{SANDBOX_PATH}/dream-machine/v1"
 
     @validator("dream_machine_url", "public_url")
     @classmethod

@@ -1,46 +1,14 @@
 """Log lines on stderr: structured, one a call, with nothing secret in them."""
 
 import logging
-import re
 import sys
-from collections.abc import Generator, MutableMapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 
 from luma_mcp.errors import LumaMcpError
-
-HIDDEN = "[hidden]"
-_secrets: ContextVar[tuple[str, ...]] = ContextVar("secrets", default=())
-
-# Keys as Luma makes them, whatever follows a Bearer scheme, and the query of a URL (that is
-# where signatures of links are). The current caller's own keys are also hidden by value.
-_PATTERNS = (
-    (re.compile(r"\bluma-[A-Za-z0-9_\-.]{6,}"), HIDDEN),
-    (re.compile(r"(?i)\b(bearer)\s+[^\s'\",)\]]+"), rf"\1 {HIDDEN}"),
-    (re.compile(r"(https?://[^\s?'\"<>]+)\?[^\s'\"<>)\]]*"), rf"\1?{HIDDEN}"),
-)
-
-
-@contextmanager
-def hiding(*values: str) -> Generator[None]:
-    """Hide these values from every log line and text that is redacted within the block."""
-    token = _secrets.set(_secrets.get() + tuple(value for value in values if value))
-    try:
-        yield
-    finally:
-        _secrets.reset(token)
-
-
-def redact(text: str) -> str:
-    """Take keys, bearer tokens and the query strings of URLs out of a text."""
-    for secret in _secrets.get():
-        text = text.replace(secret, HIDDEN)
-    for pattern, replacement in _PATTERNS:
-        text = pattern.sub(replacement, text)
-    return text
+from luma_mcp.redaction import redact
 
 
 def _redacted(value: object) -> object:

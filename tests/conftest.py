@@ -1,8 +1,51 @@
-"""Fixtures that every test shares."""
+"""Fixtures that every test shares: the sandbox with a clock to turn, and everything in front of it."""
 
+from collections.abc import AsyncIterator
+
+import httpx
 import pytest
+from fastmcp import Client
+from starlette.applications import Starlette
+
+from luma_mcp.mcp_server import build_mcp
+from luma_mcp.sandbox.app import build_sandbox
+from luma_mcp.sandbox.clock import TurnedClock
+from luma_mcp.settings import Settings, load_settings
+from tests.services import access_with, open_services_over
+
+KEY = "luma-test-key"
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return load_settings(dream_machine_url="http://sandbox/dream-machine/v1")
+
+
+@pytest.fixture
+def clock() -> TurnedClock:
+    return TurnedClock()
+
+
+@pytest.fixture
+def sandbox(clock: TurnedClock) -> Starlette:
+    return build_sandbox(clock=clock)
+
+
+@pytest.fixture
+def sandbox_transport(sandbox: Starlette) -> httpx.ASGITransport:
+    return httpx.ASGITransport(sandbox)
+
+
+@pytest.fixture
+async def mcp_client(
+    settings: Settings, sandbox_transport: httpx.ASGITransport
+) -> AsyncIterator[Client]:
+    """One user's MCP client, in memory, in front of the sandbox, likewise."""
+    server = build_mcp(lambda: open_services_over(sandbox_transport, settings, access_with(KEY)))
+    async with Client(server) as client:
+        yield client

@@ -6,11 +6,11 @@ body and answer, so it needs no method here.
 """
 
 import re
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from luma_mcp.errors import BadResponse, InvalidRequest
+from luma_mcp.errors import BadResponse, InvalidRequest, NotFound
 from luma_mcp.luma.dream_machine_models import (
     AddAudio,
     CreateImage,
@@ -135,6 +135,15 @@ class DreamMachine:
     async def list_camera_motions(self) -> list[str]:
         """GET /generations/camera_motion/list: legacy, gone from the OpenAPI file."""
         return _read_words(await self._get("/generations/camera_motion/list"))
+
+    async def list_camera_motions_or_concepts(
+        self,
+    ) -> tuple[list[str], Literal["camera_motion", "concepts"]]:
+        """List camera motions, or the concepts that took their place where the list is gone."""
+        try:
+            return await self.list_camera_motions(), "camera_motion"
+        except (NotFound, InvalidRequest, BadResponse):
+            return await self.list_concepts(), "concepts"
 
     async def _get(self, path: str, query: dict[str, int] | None = None) -> Answer:
         return await self._sender.send(Call("GET", path, query or {}), self._auth)

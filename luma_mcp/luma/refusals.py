@@ -18,19 +18,11 @@ from luma_mcp.errors import (
     Unavailable,
 )
 from luma_mcp.luma.transport import Answer
-from luma_mcp.telemetry import redact
+from luma_mcp.redaction import quoted
 
-MAX_QUOTE = 300
 MAX_RETRY_AFTER_SECONDS = 3600.0
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]+")
 # Luma publishes no status for an empty account; 402 or these words will do.
 _OUT_OF_MONEY = re.compile(r"insufficient (credits|balance|funds)", re.IGNORECASE)
-
-
-def quoted(text: str) -> str:
-    """Make foreign text fit for a sentence: one line, cut, nothing secret or unprintable."""
-    text = " ".join(_UNPRINTABLE.sub(" ", redact(text)).split())
-    return text if len(text) <= MAX_QUOTE else f"{text[:MAX_QUOTE].rstrip()}…"
 
 
 def detail_of(answer: Answer) -> str | None:

@@ -1,1 +1,1 @@
-"""The HTTP surface: endpoints, guards and the page for people."""
+"""The HTTP surface: the endpoints, their guards and the page for people."""

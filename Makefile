@@ -1,0 +1,44 @@
+# Everything happens in .venv, from locked and hashed dependencies.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: run test bench lint lock clean
+
+run: $(STAMP)-run  ## serve on http://127.0.0.1:8000 with the sandbox; needs no key
+	$(BIN)/python server.py --sandbox
+
+test: $(STAMP)-dev  ## the whole suite; what the machine lacks is skipped with the reason
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+lint: $(STAMP)-dev  ## style, types, floors
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/ty check
+	$(BIN)/lint-imports
+
+bench: $(STAMP)-dev  ## measurements, printed as ratios
+	$(BIN)/python -m tests.bench
+
+lock: $(STAMP)-dev  ## resolve the dependencies anew
+	$(BIN)/uv pip compile pyproject.toml --universal --upgrade --python-version 3.11 \
+	  --extra sandbox --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet \
+	  --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra sandbox --group dev \
+	  --constraint requirements.lock --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --quiet --output-file requirements-dev.lock
+
+clean:
+	rm -rf .venv
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("luma-mcp needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+
+$(STAMP)-run: requirements.lock | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	touch $@
+
+$(STAMP)-dev: requirements-dev.lock | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	touch $(STAMP)-run $@

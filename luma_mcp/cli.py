@@ -1,0 +1,186 @@
+"""The command line: serve over HTTP or stdio, run the sandbox alone, print the tools."""
+
+import asyncio
+import socket
+import sys
+from types import FrameType
+from typing import Annotated, Literal, NoReturn
+
+import cyclopts
+import uvicorn
+from cyclopts import Parameter
+from sse_starlette.sse import AppStatus
+from starlette.applications import Starlette
+
+from luma_mcp import __version__
+from luma_mcp.credentials import credentials_from_headers
+from luma_mcp.errors import LumaMcpError
+from luma_mcp.mcp_server import build_mcp
+from luma_mcp.services import Access, open_services
+from luma_mcp.settings import SettingError, Settings, load_settings, load_stdio_keys
+from luma_mcp.telemetry import configure_logging
+from luma_mcp.tools import build_tools
+from luma_mcp.web.app import build_app
+from luma_mcp.web.emulator import build_emulator
+
+Host = Annotated[str | None, Parameter(help="Address to listen on (127.0.0.1).")]
+Port = Annotated[int | None, Parameter(help="Port to listen on (8000).")]
+LogFormat = Annotated[Literal["console", "json"] | None, Parameter(help="How log lines look.")]
+
+app = cyclopts.App(
+    name="luma-mcp",
+    help="The MCP server for Luma. Every option is also a variable LUMA_MCP_<NAME>.",
+    version=__version__,
+)
+
+SANDBOX_WELCOME = """
+  luma-mcp with its sandbox: nothing here costs anything.
+
+  Endpoint   {base}/mcp
+  Key        luma-sandbox   (any key that begins with luma- is an account of its own)
+  Try        curl -s {base}/mcp -H 'Authorization: Bearer luma-sandbox' \\
+               -H 'Content-Type: application/json' \\
+               -H 'Accept: application/json, text/event-stream' \\
+               -d '{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":\
+"create_generation","arguments":{{"prompt":"A paper boat on a quiet lake at dawn"}}}}}}'
+  Page       {base}/
+
+"""
+
+
+def stop(sentence: str) -> NoReturn:
+    """End the start with one clear sentence."""
+    sys.stderr.write(f"luma-mcp: {sentence}\n")
+    raise SystemExit(2)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which tells the application that it is going down."""
+
+    def __init__(self, config: uvicorn.Config, application: Starlette, welcome: str) -> None:
+        super().__init__(config)
+        self._application = application
+        self._welcome = welcome
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Greet when the port is open."""
+        await super().startup(sockets)
+        if self.started:
+            sys.stderr.write(self._welcome)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Turn readiness off before connections drain."""
+        self._application.state.draining = True
+        super().handle_exit(sig, frame)
+
+
+def _bind(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    bound = socket.socket(family)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((settings.host, settings.port))
+    except OSError as error:
+        stop(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}.")
+    return bound
+
+
+def _run(application: Starlette, settings: Settings, bound: socket.socket, welcome: str) -> None:
+    # sse-starlette would cut open streams at the first SIGTERM; uvicorn waits for them.
+    AppStatus.disable_automatic_graceful_drain()
+    config = uvicorn.Config(
+        application,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+    )
+    _Server(config, application, welcome).run(sockets=[bound])
+
+
+def _load(**options: object) -> Settings:
+    try:
+        settings = load_settings(**options)
+    except SettingError as error:
+        stop(str(error))
+    configure_logging(settings.log_format, settings.log_level)
+    return settings
+
+
+def _listen(settings: Settings) -> tuple[Settings, socket.socket, str]:
+    """Bind first: with port 0 the sandbox's own address is known only then."""
+    bound = _bind(settings)
+    port = bound.getsockname()[1]
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return settings.model_copy(update={"port": port}), bound, f"http://{host}:{port}"
+
+
+def load_app() -> Starlette:
+    """Build the application from the environment, for `uvicorn server:app`."""
+    return build_app(_load())
+
+
+@app.default
+@app.command
+def serve(
+    *,
+    host: Host = None,
+    port: Port = None,
+    sandbox: Annotated[
+        bool | None, Parameter(help="Answer with the built-in emulator of Luma.", negative="")
+    ] = None,
+    log_format: LogFormat = None,
+) -> None:
+    """Serve MCP over streamable HTTP (the default command)."""
+    settings = _load(host=host, port=port, sandbox=sandbox, log_format=log_format)
+    settings, bound, base = _listen(settings)
+    try:
+        application = build_app(settings)
+    except RuntimeError as error:
+        stop(str(error))
+    welcome = SANDBOX_WELCOME if settings.sandbox else "luma-mcp serves {base}/mcp\n"
+    _run(application, settings, bound, welcome.format(base=settings.public_url or base))
+
+
+@app.command
+def stdio() -> None:
+    """Serve one user over stdin and stdout, with the key in LUMA_API_KEY."""
+    settings = _load()
+    secret = load_stdio_keys().luma_api_key
+    try:
+        headers = [("authorization", f"Bearer {secret.get_secret_value()}")] if secret else []
+        credentials = credentials_from_headers(headers)
+    except LumaMcpError:
+        stop("LUMA_API_KEY does not hold an API key.")
+    if credentials is None:
+        stop("set LUMA_API_KEY to your Luma API key (https://lumalabs.ai/dream-machine/api/keys).")
+    access = Access(credentials, frozenset(settings.toolsets), settings.readonly)
+    server = build_mcp(lambda: open_services(settings, access))
+    asyncio.run(server.run_async("stdio", show_banner=False))
+
+
+@app.command
+def sandbox(*, host: Host = None, port: Port = None, log_format: LogFormat = None) -> None:
+    """Run the emulator of Luma alone, for SDKs and other clients."""
+    settings = _load(host=host, port=port, log_format=log_format)
+    settings, bound, base = _listen(settings)
+    try:
+        application = build_emulator(settings)
+    except RuntimeError as error:
+        stop(str(error))
+    _run(application, settings, bound, f"The sandbox serves {base}/dream-machine/v1\n")
+
+
+@app.command
+def tools() -> None:
+    """Print the catalogue of tools."""
+    for tool in build_tools().values():
+        first_line = (tool.description or "").splitlines()[0]
+        sys.stdout.write(f"{tool.name:<20} {tool.toolset:<12} {first_line}\n")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

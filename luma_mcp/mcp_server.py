@@ -1,0 +1,65 @@
+"""The MCP server itself: its tools, its middleware and what it says about itself."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from fastmcp import FastMCP
+from fastmcp.server.auth import AuthProvider
+from fastmcp.server.lifespan import lifespan
+
+from luma_mcp import __version__
+from luma_mcp.middleware import ToolCalls
+from luma_mcp.services import Services
+from luma_mcp.tools import build_tools
+
+INSTRUCTIONS = """\
+Makes videos and pictures with Luma's models, paid by the user's own Luma API key.
+
+Creating costs credits each time and answers at once with the id of a job: follow it with \
+get_generation until is_final is true, and never create the same thing again because it takes \
+long. Show the links of finished videos and pictures to the user. Errors say in `advice` what to \
+do; after one that says that a job may exist, look with list_generations first.
+"""
+
+
+def build_mcp(
+    open_services: Callable[[], AbstractAsyncContextManager[Services]],
+    auth: AuthProvider | None = None,
+) -> FastMCP:
+    """Build the server around services that live as long as it runs.
+
+    Args:
+        open_services: Opens what the process shares; entered once, however many transports
+            the server has.
+        auth: Who may call, over HTTP; stdio needs none.
+    """
+
+    @lifespan
+    async def services_lifespan(_server: FastMCP) -> AsyncGenerator[dict[str, Any]]:
+        async with open_services() as services:
+            yield {"services": services}
+
+    tools = build_tools()
+    server = FastMCP(
+        "luma-mcp",
+        instructions=INSTRUCTIONS,
+        version=__version__,
+        auth=auth,
+        lifespan=services_lifespan,
+        middleware=[ToolCalls(tools)],
+        tools=list(tools.values()),
+        mask_error_details=True,
+    )
+    _spare_the_hidden_listing(server, {name: tool.parameters for name, tool in tools.items()})
+    return server
+
+
+def _spare_the_hidden_listing(server: FastMCP, schemas: dict[str, dict[str, Any]]) -> None:
+    """Hand the SDK the input schemas, which it would otherwise list anew for every call.
+
+    In protocol 2026-07-28 the SDK checks Mcp-Param-* headers against the tool's schema, and
+    FastMCP 4.1 leaves it to a complete tools/list through all middleware. A test notices when
+    this is no longer needed.
+    """
+    server._mcp_server.get_tool_input_schema = schemas.get  # noqa: SLF001 - no public way yet

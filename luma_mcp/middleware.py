@@ -1,0 +1,125 @@
+"""What surrounds every tool call: a log line, the switches, and errors made into answers."""
+
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastmcp.exceptions import NotFoundError, ToolError, ValidationError
+from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+from fastmcp.tools import Tool, ToolResult
+from mcp.types import CallToolRequestParams, ListToolsRequest, TextContent
+from pydantic import ValidationError as PydanticValidationError
+
+from luma_mcp.errors import Internal, LumaMcpError
+from luma_mcp.redaction import hiding, redact
+from luma_mcp.services import Access
+from luma_mcp.telemetry import get_logger
+from luma_mcp.tools.arguments import no_such_tool, wrong_arguments
+from luma_mcp.tools.caller import access_of_request
+from luma_mcp.tools.definition import LumaTool
+
+_log = get_logger("luma_mcp.calls")
+KEY_HASH_SHOWN = 12
+
+Call = MiddlewareContext[CallToolRequestParams]
+NextCall = CallNext[CallToolRequestParams, ToolResult]
+
+
+def _access(context: MiddlewareContext[Any]) -> Access:
+    """Give what the request may use; the framework has made its context by now."""
+    if context.fastmcp_context is None:
+        raise RuntimeError("There is no request")
+    return access_of_request(context.fastmcp_context.lifespan_context["services"])
+
+
+class ToolCalls(Middleware):
+    """Carries every tool call from its arguments to an answer or an error, and logs it.
+
+    This is the one place where errors become answers: tools raise, nothing else catches.
+    """
+
+    def __init__(self, tools: Mapping[str, LumaTool]) -> None:
+        self._tools = tools
+
+    async def on_list_tools(
+        self,
+        context: MiddlewareContext[ListToolsRequest],
+        call_next: CallNext[ListToolsRequest, Sequence[Tool]],
+    ) -> Sequence[Tool]:
+        """List only what is on offer to this caller."""
+        access = _access(context)
+        return [tool for tool in await call_next(context) if self._offered(tool.name, access)]
+
+    def _offered(self, name: str, access: Access) -> bool:
+        tool = self._tools[name]
+        return access.offers(tool.toolset, reads_only=tool.reads_only)
+
+    async def on_call_tool(self, context: Call, call_next: NextCall) -> ToolResult:
+        """Run the call, answer its error if it fails, and write its line."""
+        access = _access(context)
+        request_id = secrets.token_hex(8)
+        outcome, started = "cancelled", time.perf_counter()
+        with hiding(*(key.secret for key in access.credentials.keys)):
+            try:
+                result = await self._run(context, call_next, access)
+                outcome = "ok"
+            except Exception as raised:  # noqa: BLE001 - the boundary: whatever it is, it is answered
+                error = self._meant_by(raised, context)
+                outcome = error.code
+                result = _answer(error, request_id)
+                if isinstance(error, Internal):
+                    _log.error("fault", request_id=request_id, exc_info=raised)
+            finally:
+                _log.info(
+                    "call",
+                    tool=context.message.name if context.message.name in self._tools else "unknown",
+                    outcome=outcome,
+                    ms=round((time.perf_counter() - started) * 1000, 1),
+                    key=access.credentials.principal[:KEY_HASH_SHOWN],
+                    request_id=request_id,
+                )
+        return result
+
+    async def _run(self, context: Call, call_next: NextCall, access: Access) -> ToolResult:
+        name = context.message.name
+        tool = self._tools.get(name)
+        if tool is None:
+            raise no_such_tool(name, [one for one in self._tools if self._offered(one, access)])
+        access.check(name, tool.toolset, reads_only=tool.reads_only)
+        return await call_next(context)
+
+    def _meant_by(self, raised: Exception, context: Call) -> LumaMcpError:
+        """Find our own error in what the framework raised, or make one of it."""
+        cause = raised.__cause__ if isinstance(raised, ToolError | ValidationError) else raised
+        if isinstance(cause, LumaMcpError):
+            return cause
+        name = context.message.name
+        if isinstance(raised, ValidationError) and isinstance(cause, PydanticValidationError):
+            return wrong_arguments(name, list(self._tools[name].parameters["properties"]), cause)
+        if isinstance(raised, NotFoundError):
+            return no_such_tool(name, list(self._tools))
+        return Internal("This server has a fault; nothing is known to be wrong with your call.")
+
+
+def _answer(error: LumaMcpError, request_id: str) -> ToolResult:
+    """Say the error in a sentence for people and in fields for programs."""
+    lines = [redact(error.message)]
+    if error.advice:
+        lines.append(redact(error.advice))
+    if error.generation_id:
+        lines.append(f"The id of the job is {error.generation_id}.")
+    if error.retry_after_seconds is not None:
+        lines.append(f"Try again in {error.retry_after_seconds:.0f} seconds.")
+    fields = {
+        "code": error.code,
+        "message": lines[0],
+        "advice": redact(error.advice) if error.advice else None,
+        "retryable": error.retryable,
+        "retry_after_seconds": error.retry_after_seconds,
+        "request_id": request_id,
+        "generation_id": error.generation_id,
+    }
+    lines.append(f"Request id: {request_id}")
+    content = TextContent(type="text", text="\n".join(lines))
+    return ToolResult(content=[content], structured_content=fields, is_error=True)

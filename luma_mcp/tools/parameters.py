@@ -1,0 +1,131 @@
+"""The parameters that tools share: their types, ranges and what a model reads about them."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from luma_mcp.luma.dream_machine_models import (
+    AspectRatio,
+    Duration,
+    ImageFormat,
+    ImageModel,
+    ModifyMode,
+    Resolution,
+    VideoModel,
+)
+
+__all__ = ["AspectRatio", "ImageFormat", "ImageModel", "ModifyMode", "Resolution", "VideoModel"]
+
+ID_PATTERN = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+
+GenerationId = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, pattern=ID_PATTERN),
+    Field(description="Id of a generation (a UUID), as a creating tool or the list gave it."),
+]
+Url = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, pattern=r"^https?://[^\s/]\S*$", max_length=4096),
+]
+# The length is checked by the rules of `luma`, which explain it; here it is only announced.
+Prompt = Annotated[
+    str,
+    Field(
+        description="What to show, in plain words: subject, action, place, light, camera. "
+        "3 to 5,000 characters.",
+        json_schema_extra={"minLength": 3, "maxLength": 5000},
+    ),
+]
+CallbackUrl = Annotated[
+    Url | None,
+    Field(description="Public URL that Luma POSTs the generation to at each change of state."),
+]
+MediaUrl = Annotated[
+    Url, Field(description="Public URL of the source file; Luma fetches it, this server does not.")
+]
+
+
+class Keyframe(BaseModel):
+    """A frame to start from or to end on: a picture by url, or a finished clip by id."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["image", "generation"]
+    url: Url | None = Field(default=None, description="Public picture URL, for type image.")
+    id: GenerationId | None = Field(
+        default=None, description="Id of a completed video generation, for type generation."
+    )
+
+
+class Keyframes(BaseModel):
+    """What the clip starts from (frame0) and ends on (frame1)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    frame0: Keyframe | None = Field(
+        default=None, description="Start: a picture, or a generation to extend forward."
+    )
+    frame1: Keyframe | None = Field(
+        default=None, description="End: a picture, or a generation to lead up to."
+    )
+
+
+class WeightedImage(BaseModel):
+    """A reference picture and how much it counts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: Url = Field(description="Public URL of the picture.")
+    weight: float | None = Field(
+        default=None, ge=0, le=1, description="Influence, 0 to 1; Luma's examples use 0.8 to 1."
+    )
+
+
+class CharacterImages(BaseModel):
+    """Pictures of one person."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    images: list[Url] = Field(min_length=1, max_length=4, description="1 to 4 picture URLs.")
+
+
+class CharacterRef(BaseModel):
+    """The person to keep recognisable."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    identity0: CharacterImages
+
+
+def _concept_key(value: object) -> object:
+    """Accept Luma's own form {"key": "dolly_zoom"} as well as the bare word."""
+    if isinstance(value, dict) and set(value) == {"key"}:
+        return value["key"]
+    return value
+
+
+ConceptKey = Annotated[str, BeforeValidator(_concept_key), StringConstraints(min_length=1)]
+
+OptionalDuration = Annotated[Duration | None, Field(description="Length of the clip.")]
+OptionalRatio = Annotated[
+    AspectRatio | None, Field(description="Width to height; Luma's default is 16:9.")
+]
+OptionalResolution = Annotated[
+    Resolution | None, Field(description="Sharper costs more: 4k is 16 times 540p.")
+]
+FirstFrameUrl = Annotated[
+    Url | None, Field(description="Public URL of an edited first frame that guides the result.")
+]
+OptionalPrompt = Annotated[Prompt | None, Field(description="What to change or add, in words.")]
+ReframePrompt = Annotated[Prompt | None, Field(description="What the new area should show.")]
+GridX = Annotated[
+    int | None, Field(description="Left edge of the source in the new canvas, in pixels.")
+]
+GridY = Annotated[
+    int | None, Field(description="Top edge of the source in the new canvas, in pixels.")
+]
+CropStart = Annotated[int | None, Field(ge=0, description="Crop bound of the source, in pixels.")]
+CropEnd = Annotated[int | None, Field(ge=0, description="Crop bound of the source, in pixels.")]
+ResizedSide = Annotated[
+    int | None, Field(ge=1, description="Size of the source before it is placed, in pixels.")
+]

@@ -1,0 +1,211 @@
+"""Tools that make videos."""
+
+from typing import Annotated
+
+from fastmcp.tools import tool
+from pydantic import Field
+
+from luma_mcp.luma import dream_machine_models as luma
+from luma_mcp.luma.dream_machine_rules import (
+    check_create_video,
+    check_placement,
+    check_prompt,
+)
+from luma_mcp.services import Caller
+from luma_mcp.tools.caller import CURRENT_CALLER
+from luma_mcp.tools.definition import CREATES
+from luma_mcp.tools.parameters import (
+    AspectRatio,
+    CallbackUrl,
+    ConceptKey,
+    CropEnd,
+    CropStart,
+    FirstFrameUrl,
+    GenerationId,
+    GridX,
+    GridY,
+    Keyframes,
+    MediaUrl,
+    ModifyMode,
+    OptionalDuration,
+    OptionalPrompt,
+    OptionalRatio,
+    OptionalResolution,
+    Prompt,
+    ReframePrompt,
+    ResizedSide,
+    Resolution,
+    VideoModel,
+)
+from luma_mcp.tools.requests import keyframes_request, optional_media
+from luma_mcp.tools.results import Generation
+
+
+@tool(title="Create a video", tags={"videos"}, annotations=CREATES)
+async def create_generation(
+    prompt: Prompt | None = None,
+    model: Annotated[
+        VideoModel, Field(description="ray-2 looks best; ray-flash-2 is faster and cheaper.")
+    ] = "ray-2",
+    aspect_ratio: OptionalRatio = None,
+    resolution: OptionalResolution = None,
+    duration: OptionalDuration = None,
+    loop: Annotated[
+        bool | None,
+        Field(description="Let the end flow into the start; not together with frame1."),
+    ] = None,
+    keyframes: Annotated[
+        Keyframes | None,
+        Field(
+            description='Start and end, such as {"frame0": {"type": "image", "url": "https://…"}}; '
+            'type "generation" with an id extends a finished clip.'
+        ),
+    ] = None,
+    concepts: Annotated[
+        list[ConceptKey] | None,
+        Field(description="Camera motions and styles by key; list_concepts shows them."),
+    ] = None,
+    callback_url: CallbackUrl = None,
+    caller: Caller = CURRENT_CALLER,
+) -> Generation:
+    """Start a video from words, pictures or earlier clips; costs credits.
+
+    Use it for text to video, for animating a picture (frame0), for a transition between two
+    pictures (frame0 and frame1), and for extending a clip (a generation as frame0). A prompt is
+    needed unless a picture is given. Answers at once with the id of the job, which takes from half
+    a minute to a few minutes; follow it with get_generation.
+    """
+    request = luma.CreateVideo(
+        prompt=prompt,
+        model=model,
+        aspect_ratio=aspect_ratio,
+        resolution=resolution,
+        duration=duration,
+        loop=loop,
+        keyframes=keyframes_request(keyframes),
+        concepts=[luma.Concept(key=key) for key in concepts] if concepts else None,
+        callback_url=callback_url,
+    )
+    check_create_video(request)
+    return Generation.of(await caller.dream_machine.create_video(request))
+
+
+@tool(title="Restyle a video", tags={"videos"}, annotations=CREATES)
+async def modify_video(
+    media_url: MediaUrl,
+    mode: Annotated[
+        ModifyMode,
+        Field(
+            description="How far to go: adhere keeps closest to the source, flex keeps its "
+            "shapes, reimagine is the loosest; a higher digit is stronger."
+        ),
+    ],
+    model: Annotated[
+        VideoModel,
+        Field(description="ray-2 takes up to 10 s and 100 MB, ray-flash-2 up to 15 s."),
+    ] = "ray-2",
+    prompt: OptionalPrompt = None,
+    first_frame_url: FirstFrameUrl = None,
+    callback_url: CallbackUrl = None,
+    caller: Caller = CURRENT_CALLER,
+) -> Generation:
+    """Change the style or content of an existing video; costs credits.
+
+    Length and ratio stay those of the source. Answers at once with the id of a new job; follow it
+    with get_generation.
+    """
+    if prompt is not None:
+        check_prompt(prompt)
+    request = luma.ModifyVideo(
+        media=luma.Media(url=media_url),
+        mode=mode,
+        model=model,
+        prompt=prompt,
+        first_frame=optional_media(first_frame_url),
+        callback_url=callback_url,
+    )
+    return Generation.of(await caller.dream_machine.modify_video(request))
+
+
+@tool(title="Reframe a video", tags={"videos"}, annotations=CREATES)
+async def reframe_video(
+    media_url: MediaUrl,
+    aspect_ratio: Annotated[AspectRatio, Field(description="The new ratio.")],
+    model: Annotated[
+        VideoModel,
+        Field(description="ray-2 takes up to 10 s and 100 MB, ray-flash-2 up to 30 s."),
+    ] = "ray-2",
+    prompt: ReframePrompt = None,
+    first_frame_url: FirstFrameUrl = None,
+    grid_position_x: GridX = None,
+    grid_position_y: GridY = None,
+    x_start: CropStart = None,
+    x_end: CropEnd = None,
+    y_start: CropStart = None,
+    y_end: CropEnd = None,
+    resized_width: ResizedSide = None,
+    resized_height: ResizedSide = None,
+    callback_url: CallbackUrl = None,
+    caller: Caller = CURRENT_CALLER,
+) -> Generation:
+    """Give a video another aspect ratio; what is missing is invented. Costs credits.
+
+    Without numbers the source is centred. Answers at once with the id of a new job; follow it with
+    get_generation.
+    """
+    if prompt is not None:
+        check_prompt(prompt)
+    request = luma.ReframeVideo(
+        media=luma.Media(url=media_url),
+        aspect_ratio=aspect_ratio,
+        model=model,
+        prompt=prompt,
+        first_frame=optional_media(first_frame_url),
+        grid_position_x=grid_position_x,
+        grid_position_y=grid_position_y,
+        x_start=x_start,
+        x_end=x_end,
+        y_start=y_start,
+        y_end=y_end,
+        resized_width=resized_width,
+        resized_height=resized_height,
+        callback_url=callback_url,
+    )
+    check_placement(request)
+    return Generation.of(await caller.dream_machine.reframe_video(request))
+
+
+@tool(title="Upscale a video", tags={"videos"}, annotations=CREATES)
+async def upscale_generation(
+    generation_id: GenerationId,
+    resolution: Annotated[Resolution, Field(description="Larger than the clip has now.")],
+    callback_url: CallbackUrl = None,
+    caller: Caller = CURRENT_CALLER,
+) -> Generation:
+    """Make a completed video sharper; costs credits.
+
+    Answers at once with a job of its own: follow the id in the answer, not that of the source.
+    """
+    request = luma.Upscale(resolution=resolution, callback_url=callback_url)
+    return Generation.of(await caller.dream_machine.upscale(generation_id, request))
+
+
+@tool(title="Add sound to a video", tags={"videos"}, annotations=CREATES)
+async def add_audio(
+    generation_id: GenerationId,
+    prompt: Annotated[Prompt, Field(description="What to hear.")],
+    negative_prompt: Annotated[
+        str | None, Field(max_length=5000, description="What not to hear.")
+    ] = None,
+    callback_url: CallbackUrl = None,
+    caller: Caller = CURRENT_CALLER,
+) -> Generation:
+    """Give a completed video a sound track made from words; costs credits.
+
+    Answers at once with a job of its own: follow the id in the answer, not that of the source.
+    """
+    check_prompt(prompt)
+    request = luma.AddAudio(
+        prompt=prompt, negative_prompt=negative_prompt, callback_url=callback_url
+    )
+    return Generation.of(await caller.dream_machine.add_audio(generation_id, request))

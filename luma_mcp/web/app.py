@@ -1,0 +1,137 @@
+"""The ASGI application: every path that the server answers, behind the same guards."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastmcp import FastMCP
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from luma_mcp.errors import InvalidRequest
+from luma_mcp.mcp_server import build_mcp
+from luma_mcp.sandbox.app import running
+from luma_mcp.services import Services, open_services
+from luma_mcp.settings import SANDBOX_PATH, Settings
+from luma_mcp.web.authentication import KeyGate, KeyVerifier
+from luma_mcp.web.emulator import build_emulator
+from luma_mcp.web.guards import HostOriginGuard, TrimmedHeaders
+from luma_mcp.web.home import Home
+from luma_mcp.web.refusals import refusal
+
+MCP_PATH = "/mcp"
+
+
+class _WithoutSlash:
+    """Serves /mcp/ as /mcp: a redirect would lose the key or, behind TLS, the scheme."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"].rstrip("/")
+        await self._app({**scope, "path": path, "raw_path": path.encode()}, receive, send)
+
+
+async def _alive(_request: Request) -> Response:
+    return JSONResponse({"status": "alive"})
+
+
+async def _ready(request: Request) -> Response:
+    """Say whether calls can be served: not draining, Luma within reach."""
+    state = request.app.state
+    draining = bool(getattr(state, "draining", False))
+    reachable = not draining and await state.services.reaches_luma()
+    body = {
+        "status": "ready" if reachable else "not ready",
+        "draining": draining,
+        "luma_reachable": reachable if not draining else None,
+    }
+    return JSONResponse(body, status_code=200 if reachable else 503)
+
+
+async def _gone(request: Request) -> Response:
+    endpoint = f"{request.base_url}".rstrip("/") + MCP_PATH
+    error = InvalidRequest(
+        "The HTTP+SSE transport of 2024 is not served here.",
+        advice=f"Connect with the streamable HTTP transport to {endpoint}.",
+    )
+    return refusal(error, 410)
+
+
+def _legacy_routes(mcp: FastMCP, verifier: KeyVerifier, settings: Settings) -> list[BaseRoute]:
+    """Serve the HTTP+SSE transport, or say that it is gone.
+
+    A POST whose key is not the one that opened the stream finds no such session: the SDK
+    compares the principals, which are hashes of keys.
+    """
+    paths = ("/sse", "/messages", "/messages/")
+    if not settings.legacy_sse:
+        return [Route(path, _gone, methods=["GET", "POST"]) for path in paths]
+    gate = KeyGate(mcp.http_app(path="/sse", transport="sse"), verifier)
+    return [Route(path, gate) for path in paths]
+
+
+def _sandbox_routes(settings: Settings) -> tuple[list[BaseRoute], Starlette | None]:
+    if not settings.sandbox:
+        return [], None
+    emulator = build_emulator(settings, below=SANDBOX_PATH)
+    return [Mount(SANDBOX_PATH, emulator)], emulator
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    guards = [Middleware(TrimmedHeaders), Middleware(HostOriginGuard, settings=settings)]
+    if settings.allowed_origins:
+        cors = Middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=["mcp-session-id", "mcp-protocol-version", "www-authenticate"],
+        )
+        guards.append(cors)
+    return guards
+
+
+def build_app(settings: Settings) -> Starlette:
+    """Build the whole HTTP application for these settings."""
+    verifier = KeyVerifier(settings)
+
+    @asynccontextmanager
+    async def services() -> AsyncGenerator[Services]:
+        async with open_services(settings) as opened:
+            app.state.services = opened
+            yield opened
+
+    mcp = build_mcp(services, auth=verifier)
+    streamable = mcp.http_app(path=MCP_PATH, stateless_http=True, json_response=False)
+    gate = KeyGate(streamable, verifier)
+    sandbox_routes, emulator = _sandbox_routes(settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(streamable.lifespan(streamable))
+            if emulator is not None:
+                await stack.enter_async_context(running(emulator))
+            yield
+
+    app = Starlette(
+        routes=[
+            Route("/", Home(settings)),
+            Route("/healthz", _alive),
+            Route("/readyz", _ready),
+            Route(MCP_PATH, gate),
+            Route(f"{MCP_PATH}/", _WithoutSlash(gate)),
+            *_legacy_routes(mcp, verifier, settings),
+            *sandbox_routes,
+        ],
+        middleware=_middleware(settings),
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    return app

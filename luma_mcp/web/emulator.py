@@ -1,0 +1,25 @@
+"""The sandbox as the settings want it, for `--sandbox` and for `luma-mcp sandbox`."""
+
+from starlette.applications import Starlette
+
+from luma_mcp.sandbox.app import build_sandbox
+from luma_mcp.sandbox.behaviour import Behaviour
+from luma_mcp.settings import Settings
+
+
+def build_emulator(settings: Settings, below: str = "") -> Starlette:
+    """Build the emulator of Luma.
+
+    Args:
+        settings: Its pace, and the address under which people reach it.
+        below: The path that it is mounted at.
+
+    Raises:
+        RuntimeError: The libraries that draw its media are not installed.
+    """
+    behaviour = Behaviour(
+        queued_seconds=settings.sandbox_queued_seconds,
+        dreaming_seconds=settings.sandbox_dreaming_seconds,
+        public_url=f"{settings.public_url}{below}" if settings.public_url else None,
+    )
+    return build_sandbox(behaviour=behaviour)

@@ -1,0 +1,72 @@
+"""What every request passes first: header values made clean, Host and Origin checked."""
+
+from fastmcp.server.http import HostOriginGuardMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from luma_mcp.errors import RefusedByPolicy
+from luma_mcp.settings import Settings, variable_name
+from luma_mcp.telemetry import get_logger
+from luma_mcp.web.refusals import refusal
+
+_log = get_logger("luma_mcp.web")
+_BLANKS = b" \t"
+
+
+class TrimmedHeaders:
+    """Strip blanks around header values (RFC 9110 section 5.5); httptools leaves them on."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Copy the headers only where one needs it."""
+        headers = scope.get("headers", [])
+        if any(value[:1] in {b" ", b"\t"} or value[-1:] in {b" ", b"\t"} for _, value in headers):
+            trimmed = [(name, value.strip(_BLANKS)) for name, value in headers]
+            scope = {**scope, "headers": trimmed}
+        await self._app(scope, receive, send)
+
+
+class HostOriginGuard:
+    """FastMCP's Host and Origin guard on every route, with advice in what it refuses.
+
+    Without it, a web page whose name resolves to this machine could use the server from its
+    visitor's browser (DNS rebinding).
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        async def admitted(scope: Scope, receive: Receive, send: Send) -> None:
+            await app(scope, receive, send.wrapped if isinstance(send, _Explained) else send)
+
+        self._guard = HostOriginGuardMiddleware(
+            admitted,
+            allowed_hosts=settings.allowed_hosts,
+            allowed_origins=settings.allowed_origins,
+            mode="strict",
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check the request; what the guard itself sends is explained, the rest untouched."""
+        await self._guard(scope, receive, _Explained(scope, receive, send))
+
+
+class _Explained:
+    """Replaces the guard's two bare refusals by ones that say what to do."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope = scope
+        self._receive = receive
+        self.wrapped = send
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] != "http.response.start":
+            return
+        status = message["status"]
+        host = status == 421  # noqa: PLR2004 - Misdirected Request; the other is 403
+        error = RefusedByPolicy(
+            f"This server does not answer to this {'Host' if host else 'Origin'}.",
+            advice="The operator can add it to "
+            f"{variable_name('allowed_hosts' if host else 'allowed_origins')}.",
+        )
+        _log.warning("refused", code=error.code, status=status, path=self._scope["path"])
+        await refusal(error, status)(self._scope, self._receive, self.wrapped)

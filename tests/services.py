@@ -1,0 +1,37 @@
+"""Services in front of any transport, for tests that need no socket."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import httpx
+
+from luma_mcp.credentials import ApiKey, Credentials
+from luma_mcp.luma.sending import Sender
+from luma_mcp.luma.transport import HEADERS
+from luma_mcp.services import Access, Services
+from luma_mcp.settings import Settings
+
+
+def access_with(key: str, *, readonly: bool = False, toolsets: str = "") -> Access:
+    names = toolsets.split(",") if toolsets else Settings.model_fields["toolsets"].default
+    return Access(Credentials(ApiKey(key)), frozenset(names), readonly)
+
+
+async def no_pause(_seconds: float) -> None:
+    await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def open_services_over(
+    transport: httpx.AsyncBaseTransport, settings: Settings, own_access: Access | None = None
+) -> AsyncGenerator[Services]:
+    async with httpx.AsyncClient(transport=transport, headers=HEADERS) as client:
+        sender = Sender(
+            client,
+            asyncio.Semaphore(settings.upstream_connections),
+            settings.upstream_url,
+            settings.upstream_timeout_seconds,
+            sleep=no_pause,
+        )
+        yield Services(settings, client, sender, own_access)
