@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -11,31 +11,46 @@ from starlette.types import ASGIApp
 Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+class _Server(uvicorn.Server):
+    """uvicorn as a guest in the test's own loop: it says when it is up and leaves signals alone."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+def bound_socket() -> socket.socket:
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind(("127.0.0.1", 0))
+    return bound
+
+
+def url_of(bound: socket.socket) -> str:
+    return f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, port: int = 0) -> AsyncGenerator[str]:
+async def serving(app: ASGIApp, bound: socket.socket | None = None) -> AsyncGenerator[str]:
     """Run an application on uvicorn, as the command line does; gives its base URL."""
-    config = uvicorn.Config(
-        app, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=1
-    )
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # the tests' own signals stay theirs
-    with socket.socket() as bound:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(("127.0.0.1", port))
-        started = asyncio.create_task(server._serve([bound]))
-        while not server.started and not started.done():
-            await asyncio.sleep(0)
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+    server = _Server(config)
+    with bound or bound_socket() as listening:
+        running = asyncio.create_task(server.serve([listening]))
+        await server.up.wait()
         try:
-            yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+            yield url_of(listening)
         finally:
             server.should_exit = True
-            await started
+            await running
 
 
 @asynccontextmanager

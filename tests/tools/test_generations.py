@@ -5,7 +5,9 @@ from fastmcp import Client
 from luma_mcp.sandbox.clock import TurnedClock
 
 
-async def test_a_video_goes_from_queued_to_completed(mcp_client: Client, clock: TurnedClock):
+async def test_a_video_goes_from_queued_to_completed(
+    mcp_client: Client, clock: TurnedClock
+) -> None:
     created = await mcp_client.call_tool("create_generation", {"prompt": "A paper boat"})
     job = created.structured_content
     assert job is not None
