@@ -1,4 +1,4 @@
-"""Fixtures that every test shares: the sandbox with a clock to turn, and everything in front of it."""
+"""Fixtures that every test shares: the sandbox with a clock to turn, and what is before it."""
 
 from collections.abc import AsyncIterator
 
@@ -45,7 +45,7 @@ def sandbox_transport(sandbox: Starlette) -> httpx.ASGITransport:
 async def mcp_client(
     settings: Settings, sandbox_transport: httpx.ASGITransport
 ) -> AsyncIterator[Client]:
-    """One user's MCP client, in memory, in front of the sandbox, likewise."""
+    """One user's MCP client, in memory, in front of the sandbox."""
     server = build_mcp(lambda: open_services_over(sandbox_transport, settings, access_with(KEY)))
     async with Client(server) as client:
         yield client
