@@ -8,6 +8,10 @@ from contextlib import asynccontextmanager, contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from luma_mcp.sandbox.clock import Clock
+from luma_mcp.settings import load_settings
+from luma_mcp.web.app import build_app
+
 Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -60,3 +64,12 @@ async def misbehaving(conversation: Conversation) -> AsyncGenerator[str]:
     async with server:
         port = server.sockets[0].getsockname()[1]
         yield f"http://127.0.0.1:{port}"
+
+
+@asynccontextmanager
+async def product(clock: Clock | None = None, **options: object) -> AsyncGenerator[str]:
+    """Run the whole server in front of its own sandbox; gives its base URL."""
+    bound = bound_socket()
+    options = {"sandbox": True, "port": bound.getsockname()[1], **options}
+    async with serving(build_app(load_settings(**options), clock), bound) as url:
+        yield url

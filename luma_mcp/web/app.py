@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from luma_mcp.errors import InvalidRequest
 from luma_mcp.mcp_server import build_mcp
 from luma_mcp.sandbox.app import running
+from luma_mcp.sandbox.clock import Clock
 from luma_mcp.services import Services, open_services
 from luma_mcp.settings import SANDBOX_PATH, Settings
 from luma_mcp.web.authentication import KeyGate, KeyVerifier
@@ -76,10 +77,12 @@ def _legacy_routes(mcp: FastMCP, verifier: KeyVerifier, settings: Settings) -> l
     return [Route(path, gate) for path in paths]
 
 
-def _sandbox_routes(settings: Settings) -> tuple[list[BaseRoute], Starlette | None]:
+def _sandbox_routes(
+    settings: Settings, clock: Clock | None
+) -> tuple[list[BaseRoute], Starlette | None]:
     if not settings.sandbox:
         return [], None
-    emulator = build_emulator(settings, below=SANDBOX_PATH)
+    emulator = build_emulator(settings, below=SANDBOX_PATH, clock=clock)
     return [Mount(SANDBOX_PATH, emulator)], emulator
 
 
@@ -97,8 +100,13 @@ def _middleware(settings: Settings) -> list[Middleware]:
     return guards
 
 
-def build_app(settings: Settings) -> Starlette:
-    """Build the whole HTTP application for these settings."""
+def build_app(settings: Settings, sandbox_clock: Clock | None = None) -> Starlette:
+    """Build the whole HTTP application.
+
+    Args:
+        settings: What the operator set.
+        sandbox_clock: What the sandbox's jobs age by; the machine's own clock by default.
+    """
     verifier = KeyVerifier(settings)
 
     @asynccontextmanager
@@ -110,7 +118,7 @@ def build_app(settings: Settings) -> Starlette:
     mcp = build_mcp(services, auth=verifier)
     streamable = mcp.http_app(path=MCP_PATH, stateless_http=True, json_response=False)
     gate = KeyGate(streamable, verifier)
-    sandbox_routes, emulator = _sandbox_routes(settings)
+    sandbox_routes, emulator = _sandbox_routes(settings, sandbox_clock)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:

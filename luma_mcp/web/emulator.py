@@ -4,15 +4,17 @@ from starlette.applications import Starlette
 
 from luma_mcp.sandbox.app import build_sandbox
 from luma_mcp.sandbox.behaviour import Behaviour
+from luma_mcp.sandbox.clock import Clock
 from luma_mcp.settings import Settings
 
 
-def build_emulator(settings: Settings, below: str = "") -> Starlette:
+def build_emulator(settings: Settings, below: str = "", clock: Clock | None = None) -> Starlette:
     """Build the emulator of Luma.
 
     Args:
         settings: Its pace, and the address under which people reach it.
         below: The path that it is mounted at.
+        clock: What its jobs age by; the machine's own clock by default.
 
     Raises:
         RuntimeError: The libraries that draw its media are not installed.
@@ -22,4 +24,4 @@ def build_emulator(settings: Settings, below: str = "") -> Starlette:
         dreaming_seconds=settings.sandbox_dreaming_seconds,
         public_url=f"{settings.public_url}{below}" if settings.public_url else None,
     )
-    return build_sandbox(behaviour=behaviour)
+    return build_sandbox(behaviour=behaviour, clock=clock)

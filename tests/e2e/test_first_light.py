@@ -1,0 +1,112 @@
+"""The main job, from outside: prompt to playing video, with two users on one server."""
+
+import io
+from typing import Any
+
+import av
+import httpx
+import pytest
+from fastmcp import Client
+from fastmcp.client.transports import StreamableHttpTransport
+from fastmcp.exceptions import ToolError
+
+from tests.e2e.conftest import Product
+
+ERAS = ["legacy", "2026-07-28"]
+
+
+def connect(endpoint: str, key: str, mode: str = "auto") -> Client:
+    transport = StreamableHttpTransport(endpoint, headers={"Authorization": f"Bearer {key}"})
+    return Client(transport, mode=mode)
+
+
+async def call(client: Client, tool: str, **arguments: object) -> dict[str, Any]:
+    """Call a tool; an error comes back as its fields."""
+    result = await client.call_tool(tool, arguments, raise_on_error=False)
+    assert result.structured_content is not None
+    return result.structured_content
+
+
+async def fetched(url: str) -> bytes:
+    async with httpx.AsyncClient() as browser:
+        answer = await browser.get(url, timeout=60)
+        assert answer.status_code == 200
+        return answer.content
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_prompt_becomes_a_video_that_decodes_as_asked(running: Product, era: str) -> None:
+    async with connect(running.endpoint, "luma-ada", era) as ada:
+        job = await call(
+            ada,
+            "create_generation",
+            prompt="A paper boat on a quiet lake at dawn",
+            aspect_ratio="9:16",
+            duration="5s",
+        )
+        states = [job["state"]]
+        for seconds in (3, 30):
+            running.clock.advance(seconds)
+            job = await call(ada, "get_generation", generation_id=job["id"])
+            states.append(job["state"])
+    assert states == ["queued", "dreaming", "completed"]
+    with av.open(io.BytesIO(await fetched(job["assets"]["video"]))) as video:
+        stream = video.streams.video[0]
+        assert stream.width / stream.height == pytest.approx(9 / 16, rel=0.02)
+        assert sum(1 for _ in video.decode(stream)) == 5 * 24
+
+
+async def test_a_user_pages_through_their_own_videos_and_deletes_one(running: Product) -> None:
+    async with connect(running.endpoint, "luma-ada") as ada:
+        made = [
+            (await call(ada, "create_generation", prompt=f"Boat number {number}"))["id"]
+            for number in range(3)
+        ]
+        first = await call(ada, "list_generations", limit=2)
+        second = await call(ada, "list_generations", limit=2, offset=first["next_offset"])
+        listed = [job["id"] for page in (first, second) for job in page["generations"]]
+        assert sorted(listed) == sorted(made)
+        assert (first["has_more"], second["has_more"]) == (True, False)
+        assert (await call(ada, "delete_generation", generation_id=made[0]))["deleted"]
+        gone = await call(ada, "get_generation", generation_id=made[0])
+        assert gone["code"] == "not_found"
+
+
+async def test_two_users_see_nothing_of_each_other(running: Product) -> None:
+    async with (
+        connect(running.endpoint, "luma-ada") as ada,
+        connect(running.endpoint, "luma-bob") as bob,
+    ):
+        job = await call(ada, "create_generation", prompt="A secret garden")
+        assert (await call(bob, "list_generations"))["count"] == 0
+        assert (await call(bob, "get_generation", generation_id=job["id"]))["code"] == "not_found"
+        assert (await call(bob, "delete_generation", generation_id=job["id"]))["code"] == (
+            "not_found"
+        )
+        assert (await call(ada, "get_generation", generation_id=job["id"]))["id"] == job["id"]
+
+
+async def test_credits_go_down_by_the_price_and_come_back_when_a_job_fails(
+    running: Product,
+) -> None:
+    async with connect(running.endpoint, "luma-ada") as ada:
+        full = (await call(ada, "get_credits"))["credit_balance_usd"]
+        job = await call(
+            ada,
+            "create_generation",
+            prompt="A storm [sandbox:fail=moderation]",
+            resolution="720p",
+            duration="5s",
+        )
+        paid = (await call(ada, "get_credits"))["credit_balance_usd"]
+        assert full - paid == pytest.approx(0.71, abs=0.01)
+        running.clock.advance(60)
+        failed = await call(ada, "get_generation", generation_id=job["id"])
+        assert failed["failure"]["code"] == "moderated"
+        assert (await call(ada, "get_credits"))["credit_balance_usd"] == full
+
+
+async def test_a_wrong_key_is_one_clear_error(running: Product) -> None:
+    async with connect(running.endpoint, "not-a-key-of-luma") as stranger:
+        with pytest.raises(ToolError, match="Luma does not accept the API key"):
+            await stranger.call_tool("get_credits")
