@@ -4,13 +4,13 @@ import io
 from typing import Any
 
 import av
-import httpx
 import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
 from fastmcp.exceptions import ToolError
 
 from tests.e2e.conftest import Product
+from tests.e2e.processes import fetch
 
 ERAS = ["legacy", "2026-07-28"]
 
@@ -25,13 +25,6 @@ async def call(client: Client, tool: str, **arguments: object) -> dict[str, Any]
     result = await client.call_tool(tool, arguments, raise_on_error=False)
     assert result.structured_content is not None
     return result.structured_content
-
-
-async def fetched(url: str) -> bytes:
-    async with httpx.AsyncClient() as browser:
-        answer = await browser.get(url, timeout=60)
-        assert answer.status_code == 200
-        return answer.content
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -50,7 +43,7 @@ async def test_a_prompt_becomes_a_video_that_decodes_as_asked(running: Product, 
             job = await call(ada, "get_generation", generation_id=job["id"])
             states.append(job["state"])
     assert states == ["queued", "dreaming", "completed"]
-    with av.open(io.BytesIO(await fetched(job["assets"]["video"]))) as video:
+    with av.open(io.BytesIO((await fetch(job["assets"]["video"])).content)) as video:
         stream = video.streams.video[0]
         assert stream.width / stream.height == pytest.approx(9 / 16, rel=0.02)
         assert sum(1 for _ in video.decode(stream)) == 5 * 24

@@ -1,0 +1,86 @@
+"""The command line as a process of its own, on a free port, ended by its id."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
+
+
+@dataclass
+class Running:
+    """A server process, where it listens, and what it wrote to stderr."""
+
+    process: asyncio.subprocess.Process
+    url: str = ""
+    log: list[str] = field(default_factory=list)
+
+    async def stop(self) -> int:
+        """Ask it to end, as a process manager does, and wait."""
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGTERM)
+        return await self.process.wait()
+
+
+async def start(*arguments: str, **variables: str) -> asyncio.subprocess.Process:
+    """Start `python server.py` with these arguments and settings."""
+    environment = {name: value for name, value in os.environ.items() if "LUMA" not in name}  # noqa: TID251 - for a child
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "server.py",
+        *arguments,
+        cwd=ROOT,
+        env={**environment, **variables},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def _read(running: Running, found: asyncio.Event) -> None:
+    assert running.process.stderr is not None
+    async for line in running.process.stderr:
+        text = line.decode()
+        running.log.append(text)
+        if not running.url and (address := ADDRESS.search(text)):
+            running.url = address.group()
+            found.set()
+    found.set()
+
+
+@asynccontextmanager
+async def serving_process(*arguments: str, **variables: str) -> AsyncGenerator[Running]:
+    """Run the command line until the end of the block; it picks a free port."""
+    running = Running(await start(*arguments, "--port", "0", **variables))
+    found = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_read(running, found))
+        await found.wait()
+        assert running.url, "".join(running.log)
+        try:
+            yield running
+        finally:
+            await running.stop()
+
+
+async def finished(*arguments: str, **variables: str) -> tuple[int, str, str]:
+    """Run the command line to its end; gives its status, output and complaints."""
+    process = await start(*arguments, **variables)
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
+
+
+async def fetch(url: str, **headers: str) -> httpx.Response:
+    """Get one URL as a browser would."""
+    async with httpx.AsyncClient(timeout=60) as browser:
+        return await browser.get(url, headers=headers)

@@ -1,0 +1,107 @@
+"""The command line, as processes."""
+
+import json
+import signal
+import socket
+import sys
+
+import pytest
+from fastmcp import Client
+from fastmcp.client.transports import StdioTransport, StreamableHttpTransport
+
+from luma_mcp import __version__
+from luma_mcp.tools import ALL
+from tests.e2e.processes import ROOT, fetch, finished, serving_process
+
+FAST = {"LUMA_MCP_SANDBOX_QUEUED_SECONDS": "0", "LUMA_MCP_SANDBOX_DREAMING_SECONDS": "0"}
+
+
+async def test_the_server_with_its_sandbox_does_the_main_job_and_stops_on_sigterm() -> None:
+    async with serving_process("--sandbox", "--log-format", "json", **FAST) as running:
+        headers = {"Authorization": "Bearer luma-key-of-ada"}
+        transport = StreamableHttpTransport(f"{running.url}/mcp", headers=headers)
+        async with Client(transport) as ada:
+            created = await ada.call_tool("create_generation", {"prompt": "A paper boat"})
+            assert created.structured_content is not None
+            wanted = {"generation_id": created.structured_content["id"]}
+            seen = await ada.call_tool("get_generation", wanted)
+        assert seen.structured_content is not None
+        video = await fetch(seen.structured_content["assets"]["video"])
+        assert video.headers["content-type"] == "video/mp4"
+        status = await running.stop()
+    assert status in {0, -signal.SIGTERM}
+    log = "".join(running.log)
+    calls = [json.loads(line) for line in running.log if '"event": "call"' in line]
+    assert [call["tool"] for call in calls] == ["create_generation", "get_generation"]
+    assert "luma-key-of-ada" not in log
+    assert "Traceback" not in log
+
+
+async def test_a_wrong_setting_stops_the_start_with_one_sentence() -> None:
+    status, out, err = await finished(LUMA_MCP_UPSTREAM_CONNECTIONS="many")
+    assert (status, out) == (2, "")
+    assert err.startswith("luma-mcp: LUMA_MCP_UPSTREAM_CONNECTIONS is wrong: ")
+    assert err.count("\n") == 1
+
+
+async def test_a_misspelt_setting_stops_the_start() -> None:
+    status, _, err = await finished(LUMA_MCP_READ_ONLY="true")
+    assert status == 2
+    assert "Did you mean LUMA_MCP_READONLY?" in err
+
+
+async def test_a_taken_port_stops_the_start_with_one_sentence() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        status, _, err = await finished("--port", str(port))
+    assert status == 2
+    assert err.startswith(f"luma-mcp: cannot listen on 127.0.0.1 port {port}: ")
+    assert err.count("\n") == 1
+
+
+async def test_the_version_is_printed() -> None:
+    assert await finished("--version") == (0, f"{__version__}\n", "")
+
+
+async def test_the_catalogue_is_printed() -> None:
+    status, out, _ = await finished("tools")
+    assert status == 0
+    assert [line.split()[0] for line in out.splitlines()] == [tool.__name__ for tool in ALL]
+
+
+async def test_the_sandbox_runs_alone() -> None:
+    async with serving_process("sandbox") as running:
+        url = f"{running.url}/dream-machine/v1/credits"
+        response = await fetch(url, Authorization="Bearer luma-ada")
+    assert response.json() == {"credit_balance": 10_000.0}
+
+
+async def test_stdio_serves_one_user_with_the_key_of_the_environment() -> None:
+    async with serving_process("sandbox") as running:
+        variables = {
+            "LUMA_API_KEY": "luma-ada",
+            "LUMA_MCP_DREAM_MACHINE_URL": f"{running.url}/dream-machine/v1",
+        }
+        transport = StdioTransport(
+            sys.executable, ["server.py", "stdio"], env=variables, cwd=str(ROOT), keep_alive=False
+        )
+        async with Client(transport) as ada:
+            answer = await ada.call_tool("get_credits")
+    assert answer.structured_content is not None
+    assert answer.structured_content["credit_balance_usd"] == 100
+
+
+@pytest.mark.parametrize("key", [{}, {"LUMA_API_KEY": ""}, {"LUMA_API_KEY": "two words"}])
+async def test_stdio_without_a_key_says_what_to_set(key: dict[str, str]) -> None:
+    status, out, err = await finished("stdio", **key)
+    assert (status, out) == (2, "")
+    assert "LUMA_API_KEY" in err
+    assert "two words" not in err
+
+
+async def test_over_http_the_key_of_the_environment_is_never_used() -> None:
+    async with serving_process("--sandbox", LUMA_API_KEY="luma-operator") as running:
+        response = await fetch(f"{running.url}/mcp")
+    assert response.status_code == 401

@@ -1,0 +1,120 @@
+"""Every path that the server answers."""
+
+import asyncio
+
+import httpx
+import pytest
+from fastmcp import Client
+from fastmcp.client.transports import SSETransport
+
+from luma_mcp.settings import load_settings
+from luma_mcp.web.app import build_app
+from tests.servers import misbehaving, product, serving
+from tests.web.conftest import PING
+
+KEY = {"X-API-Key": "luma-ada"}
+
+
+async def test_the_server_is_alive_and_ready(browser: httpx.AsyncClient) -> None:
+    assert (await browser.get("/healthz")).json() == {"status": "alive"}
+    ready = await browser.get("/readyz")
+    assert ready.status_code == 200
+    assert ready.json() == {"status": "ready", "draining": False, "luma_reachable": True}
+
+
+async def test_the_server_is_not_ready_while_luma_is_out_of_reach() -> None:
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with misbehaving(hang_up) as luma:
+        app = build_app(load_settings(dream_machine_url=luma))
+        async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+            response = await client.get("/readyz")
+            alive = await client.get("/healthz")
+    assert response.status_code == 503
+    assert response.json()["luma_reachable"] is False
+    assert alive.status_code == 200
+
+
+async def test_the_server_is_not_ready_while_it_drains() -> None:
+    app = build_app(load_settings())
+    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+        app.state.draining = True
+        response = await client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["draining"] is True
+
+
+async def test_the_endpoint_answers_with_a_slash_without_a_redirect(
+    browser: httpx.AsyncClient,
+) -> None:
+    response = await browser.post("/mcp/", json=PING, headers=KEY)
+    assert response.status_code == 200
+    assert "pong" in response.text
+
+
+async def test_a_stateless_endpoint_has_no_stream_to_open(browser: httpx.AsyncClient) -> None:
+    assert (await browser.get("/mcp", headers=KEY)).status_code == 405
+
+
+@pytest.mark.parametrize("body", [b"not json", b"\xff\xfe", b"", b"[]", b"17"])
+async def test_a_body_that_is_no_message_is_refused(
+    browser: httpx.AsyncClient, body: bytes
+) -> None:
+    headers = {**KEY, "Content-Type": "application/json"}
+    response = await browser.post("/mcp", content=body, headers=headers)
+    assert response.status_code == 400
+    assert "Traceback" not in response.text
+    assert (await browser.get("/healthz")).status_code == 200
+
+
+async def test_a_body_of_more_than_4_mib_is_refused(browser: httpx.AsyncClient) -> None:
+    headers = {**KEY, "Content-Type": "application/json"}
+    big = b'{"jsonrpc":"2.0","id":1,"method":"' + b"x" * (4 * 1024 * 1024) + b'"}'
+    response = await browser.post("/mcp", content=big, headers=headers)
+    assert response.status_code == 413
+
+
+async def test_an_unknown_path_is_not_found(browser: httpx.AsyncClient) -> None:
+    assert (await browser.get("/nowhere", headers=KEY)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/sse"), ("POST", "/messages"), ("POST", "/messages/")]
+)
+async def test_the_transport_of_2024_is_gone_with_advice(
+    browser: httpx.AsyncClient, method: str, path: str
+) -> None:
+    response = await browser.request(method, path)
+    assert response.status_code == 410
+    assert f"{browser.base_url}/mcp".replace("//mcp", "/mcp") in response.json()["advice"]
+
+
+async def test_the_transport_of_2024_works_when_it_is_switched_on() -> None:
+    async with product(legacy_sse=True) as url:
+        transport = SSETransport(f"{url}/sse", headers=KEY)
+        async with Client(transport, mode="legacy") as client:
+            answer = await client.call_tool("get_credits")
+    assert answer.structured_content is not None
+    assert answer.structured_content["credit_balance_usd"] == 100
+
+
+async def test_a_stream_of_2024_takes_no_message_with_another_key() -> None:
+    async with (
+        product(legacy_sse=True) as url,
+        httpx.AsyncClient(base_url=url) as client,
+        client.stream("GET", "/sse", headers=KEY) as stream,
+    ):
+        lines = stream.aiter_lines()
+        path = ""
+        while not path.startswith("/messages/"):
+            path = (await anext(lines)).removeprefix("data: ")
+        foreign = await client.post(path, json=PING, headers={"X-API-Key": "luma-bob"})
+        keyless = await client.post(path, json=PING)
+        own = await client.post(path, json=PING, headers=KEY)
+    assert (foreign.status_code, keyless.status_code, own.status_code) == (404, 401, 202)
+
+
+async def test_the_transport_of_2024_asks_for_a_key_too() -> None:
+    async with product(legacy_sse=True) as url, httpx.AsyncClient(base_url=url) as client:
+        assert (await client.get("/sse")).status_code == 401

@@ -1,0 +1,85 @@
+"""What every request passes first."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from tests.servers import product
+from tests.web.conftest import ACCEPT, PING
+
+PATHS = ["/", "/mcp", "/healthz", "/readyz", "/sse", "/sandbox/", "/nowhere"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_foreign_host_is_misdirected_on_every_route(
+    browser: httpx.AsyncClient, path: str
+) -> None:
+    response = await browser.get(path, headers={"Host": "evil.example"})
+    assert response.status_code == 421
+    assert "LUMA_MCP_ALLOWED_HOSTS" in response.json()["advice"]
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null"])
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_foreign_origin_is_forbidden_on_every_route(
+    browser: httpx.AsyncClient, path: str, origin: str
+) -> None:
+    response = await browser.get(path, headers={"Origin": origin})
+    assert response.status_code == 403
+    assert "LUMA_MCP_ALLOWED_ORIGINS" in response.json()["advice"]
+
+
+async def test_an_allowed_host_is_served() -> None:
+    async with (
+        product(allowed_hosts="luma.example.com") as url,
+        httpx.AsyncClient(base_url=url) as client,
+    ):
+        response = await client.get("/healthz", headers={"Host": "luma.example.com"})
+    assert response.status_code == 200
+
+
+async def test_a_page_of_an_allowed_origin_may_call_and_read_the_answer() -> None:
+    origin = "https://app.example.com"
+    async with (
+        product(allowed_origins=origin) as url,
+        httpx.AsyncClient(base_url=url, headers={**ACCEPT, "Origin": origin}) as client,
+    ):
+        asked = {
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "authorization,content-type,mcp-param-x",
+        }
+        preflight = await client.options("/mcp", headers=asked)
+        call = await client.post("/mcp", json=PING, headers={"X-API-Key": "luma-ada"})
+        keyless = await client.post("/mcp", json=PING)
+    assert preflight.status_code == 200
+    assert "mcp-param-x" in preflight.headers["access-control-allow-headers"]
+    for response, status in ((call, 200), (keyless, 401)):
+        assert response.status_code == status
+        assert response.headers["access-control-allow-origin"] == origin
+
+
+async def test_no_origin_is_named_to_browsers_by_default(browser: httpx.AsyncClient) -> None:
+    response = await browser.get("/healthz", headers={"Origin": str(browser.base_url)})
+    assert response.status_code == 200
+    assert "access-control-allow-origin" not in response.headers
+
+
+async def test_blanks_around_header_values_do_no_harm(browser: httpx.AsyncClient) -> None:
+    body = b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
+    reader, writer = await asyncio.open_connection("127.0.0.1", browser.base_url.port)
+    head = (
+        "POST /mcp HTTP/1.1\r\n"
+        f"Host: 127.0.0.1:{browser.base_url.port}\r\n"
+        "X-API-Key:   luma-ada \t \r\n"
+        "MCP-Protocol-Version: 2025-06-18  \r\n"
+        "Content-Type: application/json \r\n"
+        "Accept: application/json, text/event-stream \r\n"
+        f"Content-Length: {len(body)}\r\n"
+        "Connection: close\r\n\r\n"
+    )
+    writer.write(head.encode() + body)
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 200")
