@@ -28,6 +28,10 @@ lock: $(STAMP)-dev  ## resolve the dependencies anew
 	  --constraint requirements.lock --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --quiet --output-file requirements-dev.lock
 
+	npm install --prefix tests/e2e/node --package-lock-only --omit-lockfile-registry-resolved \
+	  --ignore-scripts --no-audit --no-fund --loglevel=error
+	$(BIN)/python -m tests.e2e.node_lock
+
 clean:
 	rm -rf .venv
 

@@ -67,7 +67,8 @@ class Settings(BaseSettings):
     )
     allowed_hosts: Words = Field(
         default=(),
-        description="Host header values to accept besides loopback and the address bound to",
+        description="Host header values to accept besides loopback, the address bound to and the "
+        "host of LUMA_MCP_PUBLIC_URL",
     )
     allowed_origins: Words = Field(
         default=(),
@@ -104,6 +105,12 @@ class Settings(BaseSettings):
         wildcard = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - compared, not bound
         host = f"[{self.host}]" if self.host == "::1" else wildcard.get(self.host, self.host)
         return f"http://{host}:{self.port}{SANDBOX_PATH}/dream-machine/v1"
+
+    @property
+    def own_hosts(self) -> tuple[str, ...]:
+        """The Host header values that are this server's, besides the address bound to."""
+        public = urlsplit(self.public_url).hostname if self.public_url else None
+        return (*self.allowed_hosts, public) if public else self.allowed_hosts
 
     @validator("dream_machine_url", "public_url")
     @classmethod

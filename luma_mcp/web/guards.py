@@ -40,7 +40,7 @@ class HostOriginGuard:
 
         self._guard = HostOriginGuardMiddleware(
             admitted,
-            allowed_hosts=settings.allowed_hosts,
+            allowed_hosts=settings.own_hosts,
             allowed_origins=settings.allowed_origins,
             mode="strict",
         )

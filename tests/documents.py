@@ -1,0 +1,93 @@
+"""What the documents say and the code knows better; `python -m tests.documents` writes it."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from luma_mcp import errors
+from luma_mcp.sandbox.faults import WORDS
+from luma_mcp.settings import Settings, variable_name
+from luma_mcp.tools import build_tools
+
+ROOT = Path(__file__).parents[1]
+README, EXAMPLE = ROOT / "README.md", ROOT / ".env.example"
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _plain(value: object) -> str:
+    """Write a default as one writes it into the environment."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return "" if value is None else str(value)
+
+
+def _table(*heads: str) -> Iterator[str]:
+    yield _row(*heads)
+    yield f"|{'---|' * len(heads)}"
+
+
+def tools() -> Iterator[str]:
+    yield from _table("toolset", "tool", "what it does")
+    for tool in build_tools().values():
+        yield _row(tool.toolset, f"`{tool.name}`", (tool.description or "").splitlines()[0])
+
+
+def codes() -> Iterator[str]:
+    yield from _table("code", "when")
+    for kind in errors.LumaMcpError.__subclasses__():
+        yield _row(f"`{kind.code}`", (kind.__doc__ or "").splitlines()[0])
+
+
+def settings() -> Iterator[str]:
+    yield from _table("variable", "default", "meaning")
+    for name, field in Settings.model_fields.items():
+        default = _plain(field.default)
+        shown = f"`{default}`" if default else ""
+        yield _row(f"`{variable_name(name)}`", shown, field.description or "")
+
+
+def words() -> Iterator[str]:
+    yield from _table("word", "effect")
+    for word, effect in WORDS.items():
+        yield _row(f"`{word}`", effect)
+
+
+def readme() -> str:
+    """Give the README with its tables as the code has them."""
+    text = README.read_text()
+    for part in (tools, codes, settings, words):
+        name = part.__name__
+        rows = "\n".join(part())
+        text = re.sub(
+            rf"<!-- {name} -->\n.*?<!-- /{name} -->",
+            lambda _, name=name, rows=rows: f"<!-- {name} -->\n{rows}\n<!-- /{name} -->",
+            text,
+            flags=re.DOTALL,
+        )
+    return text
+
+
+def example() -> str:
+    """Give .env.example: every setting with its meaning and its default, commented out."""
+    lines = [
+        "# The settings of luma-mcp with their defaults. Copy this file to .env, which",
+        "# docker compose reads, or set the variables in the environment of the process.",
+    ]
+    for name, field in Settings.model_fields.items():
+        lines += ["", f"# {field.description}", f"#{variable_name(name)}={_plain(field.default)}"]
+    lines += [
+        "",
+        "# The key of the one user of `luma-mcp stdio`; no other command reads it.",
+        "#LUMA_API_KEY=",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    README.write_text(readme())
+    EXAMPLE.write_text(example())

@@ -1,0 +1,85 @@
+"""The documents say what is so: their tables, trees, links and commands are checked."""
+
+import re
+import tomllib
+
+import pytest
+
+from luma_mcp import __version__
+from luma_mcp.settings import Settings, variable_name
+from tests.documents import EXAMPLE, README, ROOT, example, readme
+from tests.e2e.node_lock import LOCK, without_addresses
+
+PAGES = sorted(ROOT.glob("*.md"))
+LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)\)")
+TREE_ENTRY = re.compile(r"^([│ ]*)[├└]── (\S+)", re.MULTILINE)
+
+
+def test_the_readmes_tables_are_those_of_the_code() -> None:
+    assert README.read_text() == readme(), "run python -m tests.documents"
+
+
+def test_the_example_environment_lists_every_setting_with_its_default() -> None:
+    assert EXAMPLE.read_text() == example(), "run python -m tests.documents"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_within_the_repository_leads_somewhere(page) -> None:  # noqa: ANN001
+    missing = [link for link in LINK.findall(page.read_text()) if not (ROOT / link).exists()]
+    assert missing == []
+
+
+def test_the_architectures_tree_is_the_packages() -> None:
+    drawn = set()
+    folders: list[str] = []
+    for indent, name in TREE_ENTRY.findall((ROOT / "ARCHITECTURE.md").read_text()):
+        folders = [*folders[: len(indent) // 4], name.rstrip("/")]
+        drawn.add("/".join(folders))
+    found = {
+        path.relative_to(ROOT / "luma_mcp").as_posix().removesuffix(".py")
+        for path in (ROOT / "luma_mcp").rglob("*")
+        if path.suffix == ".py" or path.is_dir()
+    }
+    found = {path for path in found if "__" not in path}
+    assert {path.removesuffix(".py") for path in drawn} == found
+
+
+def test_the_changelog_knows_this_version() -> None:
+    assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_compose_file_passes_on_every_setting_that_the_image_does_not_fix() -> None:
+    passed = set(re.findall(r"- (LUMA_MCP_\w+)", (ROOT / "docker-compose.yml").read_text()))
+    fixed = {"LUMA_MCP_HOST", "LUMA_MCP_PORT", "LUMA_MCP_SANDBOX", "LUMA_MCP_LOG_FORMAT"}
+    assert passed == {variable_name(name) for name in Settings.model_fields} - fixed
+
+
+def test_every_make_target_that_the_documents_name_exists() -> None:
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in PAGES:
+        assert set(re.findall(r"`?make (\w+)`", page.read_text())) <= targets
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+def test_the_locks_carry_hashes_and_no_addresses(lock: str) -> None:
+    text = (ROOT / lock).read_text()
+    assert "://" not in text
+    pinned = [line for line in text.splitlines() if re.match(r"[a-z0-9]", line)]
+    assert pinned
+    assert all("==" in line and line.endswith("\\") for line in pinned)
+
+
+def test_the_lock_of_the_node_clients_carries_no_addresses() -> None:
+    assert LOCK.read_text() == without_addresses()
+    assert "://" not in LOCK.read_text()
+
+
+def test_the_locks_hold_every_dependency_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = [
+        *project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"]["sandbox"],
+    ]
+    names = {re.split(r"[\[<>=]", one)[0] for one in wanted}
+    lock = (ROOT / "requirements.lock").read_text()
+    assert names <= set(re.findall(r"^([a-z0-9-]+)(?:\[|==)", lock, re.MULTILINE))
