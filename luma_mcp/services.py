@@ -5,11 +5,10 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import httpx
-
 from luma_mcp.credentials import Credentials
 from luma_mcp.errors import LumaMcpError, MissingKey, RefusedByPolicy
 from luma_mcp.luma.dream_machine import DreamMachine
+from luma_mcp.luma.reachability import Reachability
 from luma_mcp.luma.sending import Sender
 from luma_mcp.luma.transport import open_client
 from luma_mcp.settings import Settings
@@ -54,17 +53,9 @@ class Services:
     """
 
     settings: Settings
-    client: httpx.AsyncClient
     dream_machine: Sender
+    reachability: Reachability
     own_access: Access | None = None
-
-    async def reaches_luma(self) -> bool:
-        """Tell whether Luma answers at all; any answer will do, it needs no key."""
-        try:
-            await self.client.get(f"{self.settings.upstream_url}/ping", timeout=5.0)
-        except (httpx.HTTPError, OSError):
-            return False
-        return True
 
 
 @dataclass(frozen=True)
@@ -108,4 +99,4 @@ async def open_services(
     async with open_client(connections, seconds) as client:
         slots = asyncio.Semaphore(connections)
         sender = Sender(client, slots, settings.upstream_url, seconds)
-        yield Services(settings, client, sender, own_access)
+        yield Services(settings, sender, Reachability(client, settings.upstream_url), own_access)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import httpx
 
 from luma_mcp.credentials import ApiKey, Credentials
+from luma_mcp.luma.reachability import Reachability
 from luma_mcp.luma.sending import Sender
 from luma_mcp.luma.transport import HEADERS
 from luma_mcp.services import Access, Services
@@ -34,4 +35,4 @@ async def open_services_over(
             settings.upstream_timeout_seconds,
             sleep=no_pause,
         )
-        yield Services(settings, client, sender, own_access)
+        yield Services(settings, sender, Reachability(client, settings.upstream_url), own_access)

@@ -46,7 +46,7 @@ async def _ready(request: Request) -> Response:
     """Say whether calls can be served: not draining, Luma within reach."""
     state = request.app.state
     draining = bool(getattr(state, "draining", False))
-    reachable = not draining and await state.services.reaches_luma()
+    reachable = not draining and await state.services.reachability.check()
     body = {
         "status": "ready" if reachable else "not ready",
         "draining": draining,

@@ -37,9 +37,9 @@ def _values(headers: Iterable[tuple[str, str]], wanted: str) -> list[str]:
 def _toolsets(headers: Headers, offered: frozenset[str]) -> frozenset[str]:
     """Narrow the operator's toolsets by X-MCP-Toolsets; a header never widens them."""
     lists = _values(headers, "x-mcp-toolsets")
-    if not lists:
-        return offered
     named = {word.strip().lower() for value in lists for word in value.split(",") if word.strip()}
+    if not named:
+        return offered
     known = frozenset(Settings.model_fields["toolsets"].default)
     if unknown := sorted(named - known):
         raise InvalidRequest(

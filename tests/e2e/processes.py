@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 
 ROOT = Path(__file__).parents[2]
+ENDED = "(it ended)"
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 
 
@@ -23,6 +24,12 @@ class Running:
     process: asyncio.subprocess.Process
     url: str = ""
     log: list[str] = field(default_factory=list)
+    news: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def wrote(self, words: str) -> None:
+        """Wait until it has logged these words."""
+        async with self.news:
+            await self.news.wait_for(lambda: any(words in line for line in self.log))
 
     async def stop(self) -> int:
         """Ask it to end, as a process manager does, and wait."""
@@ -46,27 +53,36 @@ async def start(*arguments: str, **variables: str) -> asyncio.subprocess.Process
     )
 
 
-async def _read(running: Running, found: asyncio.Event) -> None:
+async def _read(running: Running) -> None:
+    """Keep what the process logs, until it ends."""
     assert running.process.stderr is not None
     async for line in running.process.stderr:
-        text = line.decode()
-        running.log.append(text)
-        if not running.url and (address := ADDRESS.search(text)):
-            running.url = address.group()
-            found.set()
-    found.set()
+        async with running.news:
+            running.log.append(line.decode())
+            running.news.notify_all()
+    async with running.news:
+        running.log.append(ENDED)
+        running.news.notify_all()
+
+
+async def _address(running: Running) -> str:
+    """Wait for the address that the process names once it listens."""
+    async with running.news:
+        while True:
+            if address := ADDRESS.search("".join(running.log)):
+                return address.group()
+            assert ENDED not in running.log, "".join(running.log)
+            await running.news.wait()
 
 
 @asynccontextmanager
 async def serving_process(*arguments: str, **variables: str) -> AsyncGenerator[Running]:
     """Run the command line until the end of the block; it picks a free port."""
     running = Running(await start(*arguments, "--port", "0", **variables))
-    found = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_read(running, found))
-        await found.wait()
-        assert running.url, "".join(running.log)
+        tasks.create_task(_read(running))
         try:
+            running.url = await _address(running)
             yield running
         finally:
             await running.stop()

@@ -1,10 +1,12 @@
 """The command line, as processes."""
 
+import asyncio
 import json
 import signal
 import socket
 import sys
 
+import httpx
 import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport, StreamableHttpTransport
@@ -12,6 +14,7 @@ from fastmcp.client.transports import StdioTransport, StreamableHttpTransport
 from luma_mcp import __version__
 from luma_mcp.tools import ALL
 from tests.e2e.processes import ROOT, fetch, finished, serving_process
+from tests.servers import misbehaving
 
 FAST = {"LUMA_MCP_SANDBOX_QUEUED_SECONDS": "0", "LUMA_MCP_SANDBOX_DREAMING_SECONDS": "0"}
 
@@ -91,6 +94,53 @@ async def test_stdio_serves_one_user_with_the_key_of_the_environment() -> None:
             answer = await ada.call_tool("get_credits")
     assert answer.structured_content is not None
     assert answer.structured_content["credit_balance_usd"] == 100
+
+
+async def test_a_running_call_ends_well_when_the_server_is_asked_to_stop() -> None:
+    asked, release = asyncio.Event(), asyncio.Event()
+
+    async def answer_late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await release.wait()
+        body = b'{"credit_balance": 1700}'
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        await writer.drain()
+        writer.close()
+
+    call = {"name": "get_credits", "arguments": {}}
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
+    headers = {"X-API-Key": "luma-ada", "Accept": "application/json, text/event-stream"}
+    async with (
+        misbehaving(answer_late) as luma,
+        serving_process(LUMA_MCP_DREAM_MACHINE_URL=luma) as running,
+        httpx.AsyncClient(timeout=60) as client,
+        asyncio.TaskGroup() as tasks,
+    ):
+        calling = tasks.create_task(
+            client.post(f"{running.url}/mcp", json=message, headers=headers)
+        )
+        await asked.wait()
+        stopping = tasks.create_task(running.stop())
+        await running.wrote("Shutting down")
+        release.set()
+        assert "$17.00" in (await calling).text
+        await stopping
+
+
+async def test_without_its_drawing_libraries_the_sandbox_says_what_to_install() -> None:
+    start = "import sys; sys.modules['av'] = None; from luma_mcp.cli import main; main()"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-c", start, "--sandbox", "--port", "0"),
+        cwd=ROOT,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, err = await process.communicate()
+    assert process.returncode == 2
+    assert err.decode() == (
+        'luma-mcp: The sandbox needs its drawing libraries: pip install "luma-mcp[sandbox]"\n'
+    )
 
 
 @pytest.mark.parametrize("key", [{}, {"LUMA_API_KEY": ""}, {"LUMA_API_KEY": "two words"}])

@@ -36,6 +36,28 @@ async def test_the_server_is_not_ready_while_luma_is_out_of_reach() -> None:
     assert alive.status_code == 200
 
 
+async def test_readiness_asks_luma_once_however_often_it_is_asked_for() -> None:
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with misbehaving(answer) as luma:
+        app = build_app(load_settings(dream_machine_url=luma))
+        async with (
+            serving(app) as url,
+            httpx.AsyncClient(base_url=url) as client,
+            asyncio.TaskGroup() as tasks,
+        ):
+            asking = [tasks.create_task(client.get("/readyz")) for _ in range(20)]
+    assert {task.result().status_code for task in asking} == {200}
+    assert len(asked) == 1
+    assert b"authorization" not in asked[0].lower()
+
+
 async def test_the_server_is_not_ready_while_it_drains() -> None:
     app = build_app(load_settings())
     async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:

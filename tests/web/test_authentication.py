@@ -138,7 +138,8 @@ async def listed(browser: httpx.AsyncClient, **switches: str) -> set[str]:
 async def test_switches_narrow_the_list_of_tools(browser: httpx.AsyncClient) -> None:
     narrow = {"X-MCP-Toolsets": "generations", "X-MCP-Readonly": "true"}
     assert await listed(browser, **narrow) == {"get_generation", "list_generations"}
-    assert len(await listed(browser, **{"X-MCP-Readonly": "false"})) == 14
+    wide = {"X-MCP-Toolsets": "", "X-MCP-Readonly": "false"}
+    assert len(await listed(browser, **wide)) == 14
 
 
 @pytest.mark.parametrize(
@@ -168,7 +169,23 @@ async def test_each_request_of_one_connection_counts_with_its_own_key(
     assert bob["structuredContent"]["credit_balance_usd"] == 100
 
 
-async def test_both_protocol_eras_take_the_key_by_header(browser: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize("version", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"])
+async def test_every_earlier_protocol_takes_the_key_by_header(
+    browser: httpx.AsyncClient, version: str
+) -> None:
+    handshake = {
+        "protocolVersion": version,
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    }
+    call = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": handshake}
+    response = await browser.post("/mcp", json=call, headers={"X-API-Key": "luma-ada"})
+    assert answer_in(response)["protocolVersion"] == version
+    headers = {"X-API-Key": "luma-ada", "MCP-Protocol-Version": version}
+    assert (await credits_of(browser, headers))["isError"] is False
+
+
+async def test_the_newest_protocol_takes_the_key_by_header(browser: httpx.AsyncClient) -> None:
     modern = {
         "MCP-Protocol-Version": LATEST_PROTOCOL_VERSION,
         "Mcp-Method": "server/discover",
@@ -182,14 +199,6 @@ async def test_both_protocol_eras_take_the_key_by_header(browser: httpx.AsyncCli
     call = {"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": meta}}
     response = await browser.post("/mcp", json=call, headers=modern)
     assert LATEST_PROTOCOL_VERSION in answer_in(response)["supportedVersions"]
-    handshake = {
-        "protocolVersion": "2024-11-05",
-        "capabilities": {},
-        "clientInfo": {"name": "test", "version": "1"},
-    }
-    call = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": handshake}
-    response = await browser.post("/mcp", json=call, headers={"X-API-Key": "luma-ada"})
-    assert answer_in(response)["protocolVersion"] == "2024-11-05"
 
 
 async def test_the_principal_is_a_hash_and_the_token_holds_no_key() -> None:

@@ -1,0 +1,37 @@
+"""Whether Luma can be reached at all, asked at most once in a few seconds."""
+
+import asyncio
+
+import aiohttp
+import httpx
+
+FRESH_SECONDS = 5.0
+PATIENCE_SECONDS = 5.0
+
+
+class Reachability:
+    """Asks Luma's /ping without a key: any answer will do.
+
+    However often readiness is asked for, Luma hears of it once in `FRESH_SECONDS`.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, base_url: str) -> None:
+        self._client = client
+        self._url = f"{base_url}/ping"
+        self._asking = asyncio.Lock()
+        self._known: tuple[float, bool] | None = None
+
+    async def check(self) -> bool:
+        """Tell whether Luma answered, now or a moment ago."""
+        async with self._asking:
+            now = asyncio.get_running_loop().time()
+            if self._known is None or now - self._known[0] >= FRESH_SECONDS:
+                self._known = (now, await self._ask())
+            return self._known[1]
+
+    async def _ask(self) -> bool:
+        try:
+            await self._client.get(self._url, timeout=PATIENCE_SECONDS)
+        except (httpx.HTTPError, aiohttp.ClientError, OSError):
+            return False
+        return True
