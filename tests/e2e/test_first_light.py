@@ -103,3 +103,24 @@ async def test_a_wrong_key_is_one_clear_error(running: Product) -> None:
     async with connect(running.endpoint, "not-a-key-of-luma") as stranger:
         with pytest.raises(ToolError, match="Luma does not accept the API key"):
             await stranger.call_tool("get_credits")
+
+
+async def test_a_paid_call_whose_answer_is_lost_is_not_repeated_and_can_be_found(
+    running: Product,
+) -> None:
+    async with connect(running.endpoint, "luma-ada") as ada:
+        lost = await call(ada, "create_generation", prompt="A lighthouse [sandbox:lost]")
+        assert "Look for it with list_generations" in lost["advice"]
+        assert lost["retryable"] is False
+        found = (await call(ada, "list_generations"))["generations"]
+    assert [job["prompt"] for job in found] == ["A lighthouse [sandbox:lost]"]
+
+
+async def test_a_paid_call_that_luma_refused_for_its_rate_is_made_once_more(
+    running: Product,
+) -> None:
+    words = "[sandbox:http=429,retry-after=0,times=1]"
+    async with connect(running.endpoint, "luma-ada") as ada:
+        job = await call(ada, "create_generation", prompt=f"A lighthouse {words}")
+        listed = (await call(ada, "list_generations"))["generations"]
+    assert [one["id"] for one in listed] == [job["id"]]
