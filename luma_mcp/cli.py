@@ -88,7 +88,8 @@ class _Server(uvicorn.Server):
 
 def _bind(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    bound = socket.socket(family)
+    # With the protocol named, asyncio switches Nagle's delay off for what it accepts.
+    bound = socket.socket(family, proto=socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((settings.host, settings.port))

@@ -157,6 +157,10 @@ class DreamMachine:
         except BadResponse as error:
             error.advice, error.generation_id = MAY_EXIST, id_in(answer.body, call)
             raise
-        if generation.id is None:
-            raise BadResponse("Luma's answer holds no id of the new job.", advice=MAY_EXIST)
+        if not generation.id:
+            raise BadResponse(
+                "Luma's answer holds no id of the new job.",
+                advice=MAY_EXIST,
+                generation_id=id_in(answer.body, call),
+            )
         return generation

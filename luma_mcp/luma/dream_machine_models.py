@@ -6,7 +6,7 @@ Answers are lenient: no member is required there, any may be null, unknown ones 
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 AspectRatio = Literal["1:1", "16:9", "9:16", "4:3", "3:4", "21:9", "9:21"]
 VideoModel = Literal["ray-2", "ray-flash-2"]
@@ -228,7 +228,7 @@ class GenerationList(Answer):
 class Credits(Answer):
     """The balance of the API account, in US cents."""
 
-    credit_balance: float
+    credit_balance: FiniteFloat
 
 
 class Pong(Answer):

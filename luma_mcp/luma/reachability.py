@@ -31,7 +31,8 @@ class Reachability:
 
     async def _ask(self) -> bool:
         try:
-            await self._client.get(self._url, timeout=PATIENCE_SECONDS)
+            async with self._client.stream("GET", self._url, timeout=PATIENCE_SECONDS):
+                pass  # the status is enough; nobody knows how large the body is
         except (httpx.HTTPError, aiohttp.ClientError, OSError):
             return False
         return True

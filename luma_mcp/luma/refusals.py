@@ -29,7 +29,7 @@ def detail_of(answer: Answer) -> str | None:
     """Find Luma's own words: every refusal is `{"detail": "<text>"}` (OpenAPI `Error`)."""
     try:
         body = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     detail = body.get("detail") if isinstance(body, dict) else None
     if isinstance(detail, str) and detail.strip():
@@ -40,12 +40,12 @@ def detail_of(answer: Answer) -> str | None:
 def retry_after_seconds(headers: httpx.Headers) -> float | None:
     """Read Retry-After, seconds or a date (RFC 9110 section 10.2.3); None when unreadable."""
     value = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value):
+    if re.fullmatch(r"\d+(\.\d+)?", value):
         seconds = float(value)
     else:
         try:
             moment = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)

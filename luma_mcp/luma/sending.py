@@ -21,7 +21,8 @@ from luma_mcp.luma.transport import Answer, Interrupted, never_reached_luma, rea
 
 MAX_ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 0.5
-PASSING_STATUSES = frozenset({408, 429, 502, 503, 504})
+REQUEST_TIMEOUT = 408  # the one 4xx that does not say that nothing was done
+PASSING_STATUSES = frozenset({REQUEST_TIMEOUT, 429, 502, 503, 504})
 MAY_EXIST = (
     "The job may have been created and charged. Look for it with list_generations before you "
     "create it again."
@@ -51,9 +52,9 @@ def id_in(body: bytes, call: Call) -> str | None:
 
     Ids that the request itself named (keyframes are echoed) are not the job's.
     """
-    named = set(_NEXT_ID.findall(call.body or b""))
+    named = {found.lower() for found in _NEXT_ID.findall(call.body or b"")}
     for found in _NEXT_ID.findall(body):
-        if found not in named:
+        if found.lower() not in named:
             return found.decode()
     return None
 
@@ -90,7 +91,7 @@ def _refused(answer: Answer, error: LumaMcpError) -> _Failure:
     """Judge an answer that is no success; only a 4xx is proof that nothing was done."""
     return _Failure(
         error,
-        passing=answer.status in PASSING_STATUSES,
+        passing=error.retryable and answer.status in PASSING_STATUSES,
         in_doubt=isinstance(error, Unavailable | BadResponse),
         body=answer.body,
     )
@@ -100,7 +101,9 @@ def _broken_off(fault: Interrupted) -> _Failure:
     """Judge an answer that began and could not be read whole."""
     error = BadResponse(f"Luma's answer ({fault.status}) cannot be read: {fault.reason}.")
     too_large = fault.__cause__ is None
-    return _Failure(error, passing=not too_large, in_doubt=True, body=fault.partial)
+    refused = httpx.codes.is_client_error(fault.status) and fault.status != REQUEST_TIMEOUT
+    passing = not too_large and (not refused or fault.status in PASSING_STATUSES)
+    return _Failure(error, passing=passing, in_doubt=not refused, body=fault.partial)
 
 
 def _unanswered(fault: Exception) -> _Failure:
@@ -171,13 +174,13 @@ class Sender:
     async def _try_once(self, call: Call, auth: httpx.Auth, deadline: float) -> Answer:
         await self._take_slot(deadline)
         try:
-            async with asyncio.timeout_at(deadline):
-                answer = await read_answer(self._client, self._request(call), auth)
+            answer = await read_answer(self._client, self._request(call), auth, deadline)
         except Interrupted as fault:
+            if isinstance(fault.__cause__, TimeoutError):
+                raise self._too_late(fault.partial) from fault
             raise _broken_off(fault) from fault
         except TimeoutError as fault:
-            error = TimedOut(f"Luma did not answer within {self._timeout_seconds:g} seconds.")
-            raise _Failure(error, passing=False, in_doubt=True) from fault
+            raise self._too_late() from fault
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as fault:
             raise _unanswered(fault) from fault
         finally:
@@ -185,6 +188,10 @@ class Sender:
         if error := error_from(answer):
             raise _refused(answer, error)
         return answer
+
+    def _too_late(self, partial: bytes = b"") -> _Failure:
+        error = TimedOut(f"Luma did not answer within {self._timeout_seconds:g} seconds.")
+        return _Failure(error, passing=False, in_doubt=True, body=partial)
 
     async def _take_slot(self, deadline: float) -> None:
         try:

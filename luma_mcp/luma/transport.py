@@ -1,5 +1,6 @@
 """One HTTP client for the whole process, which knows no caller: the key comes with each request."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
@@ -56,6 +57,22 @@ class Answer:
         self.body = body
 
 
+async def _send_once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from repeating a GET or DELETE by itself after a lost connection.
+
+    It would go out more often than `sending` says, and the 404 of a DELETE that had already
+    worked would look like the first answer. aiohttp repeats after exactly these two errors.
+    """
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError(str(error)) from error
+
+
 @asynccontextmanager
 async def open_client(
     connections: int, timeout_seconds: float
@@ -78,13 +95,15 @@ async def open_client(
             ssl=ssl_context,
             keepalive_timeout=KEEPALIVE_SECONDS,
         )
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        return aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), middlewares=[_send_once]
+        )
 
     ssl_context = ssl.create_default_context()
     # httpx keeps cookies for all requests of a client: one caller's would go out with another's.
     no_cookies = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
     async with httpx.AsyncClient(
-        transport=AiohttpTransport(client=session),
+        transport=AiohttpTransport(client=session, verify=ssl_context),
         cookies=no_cookies,
         follow_redirects=False,
         headers=HEADERS,
@@ -95,22 +114,28 @@ async def open_client(
 
 
 async def read_answer(
-    client: httpx.AsyncClient, request: httpx.Request, auth: httpx.Auth
+    client: httpx.AsyncClient,
+    request: httpx.Request,
+    auth: httpx.Auth,
+    deadline: float | None = None,
 ) -> Answer:
-    """Send one request and read its answer, up to the size cap.
+    """Send one request and read its answer, up to the size cap and the deadline (loop's time).
 
     Raises:
-        Interrupted: The status came, but the body broke off or is too large.
+        Interrupted: The status came, but the body broke off, is too large or too late.
+        TimeoutError: No status came before the deadline.
         httpx.HTTPError, aiohttp.ClientError, OSError: There was no answer.
     """
-    response = await client.send(request, auth=auth, stream=True)
+    async with asyncio.timeout_at(deadline):
+        response = await client.send(request, auth=auth, stream=True)
     body = bytearray()
     try:
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > MAX_ANSWER_BYTES:
-                reason = f"the answer is larger than {MAX_ANSWER_BYTES // 1024 // 1024} MiB"
-                raise Interrupted(response.status_code, bytes(body), reason)
+        async with asyncio.timeout_at(deadline):
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > MAX_ANSWER_BYTES:
+                    reason = f"the answer is larger than {MAX_ANSWER_BYTES // 1024 // 1024} MiB"
+                    raise Interrupted(response.status_code, bytes(body), reason)
     except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
         reason = "the answer broke off"
         raise Interrupted(response.status_code, bytes(body), reason) from error

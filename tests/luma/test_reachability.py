@@ -1,0 +1,58 @@
+"""Whether Luma can be reached, asked seldom and without anybody's key."""
+
+import asyncio
+
+import pytest
+
+from luma_mcp.luma import reachability
+from luma_mcp.luma.reachability import Reachability
+from luma_mcp.luma.transport import open_client
+from tests.luma.upstream import Line, Scene, answering, playing
+from tests.servers import bound_socket, url_of
+
+
+async def talk_garbage(line: Line) -> None:
+    await line.hear()
+    await line.say(b"220 mail.example.org ESMTP\r\n\r\n")
+
+
+async def hang_up(line: Line) -> None:
+    await line.hear()
+
+
+@pytest.mark.parametrize("status", [200, 307, 401, 404, 500, 503])
+async def test_any_answer_shows_that_luma_can_be_reached(status: int) -> None:
+    async with playing(answering(status, {})) as upstream, open_client(4, 30.0) as client:
+        assert await Reachability(client, f"{upstream.url}/v1").check()
+    (seen,) = upstream.seen
+    assert (seen.method, seen.target) == ("GET", "/v1/ping")
+    assert not {"authorization", "cookie"} & {name for name, _ in seen.headers}
+
+
+@pytest.mark.parametrize("scene", [talk_garbage, hang_up])
+async def test_what_is_no_answer_shows_that_luma_cannot_be_reached(scene: Scene) -> None:
+    async with playing(scene) as upstream, open_client(4, 30.0) as client:
+        assert not await Reachability(client, upstream.url).check()
+
+
+async def test_a_refused_connection_shows_that_luma_cannot_be_reached() -> None:
+    with bound_socket() as nobody_listens:
+        async with open_client(4, 30.0) as client:
+            assert not await Reachability(client, url_of(nobody_listens)).check()
+
+
+async def test_many_who_ask_at_once_make_one_request() -> None:
+    async with playing(answering(200, {})) as upstream, open_client(4, 30.0) as client:
+        asked = Reachability(client, upstream.url)
+        async with asyncio.TaskGroup() as group:
+            answers = [group.create_task(asked.check()) for _ in range(20)]
+    assert {answer.result() for answer in answers} == {True}
+    assert upstream.connections == 1
+
+
+async def test_luma_is_asked_anew_once_the_answer_is_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reachability, "FRESH_SECONDS", 0.0)
+    async with playing(answering(200, {}), hang_up) as upstream, open_client(4, 30.0) as client:
+        asked = Reachability(client, upstream.url)
+        assert [await asked.check(), await asked.check()] == [True, False]
+    assert upstream.connections == 2
