@@ -128,6 +128,13 @@ async def test_a_running_call_ends_well_when_the_server_is_asked_to_stop() -> No
         await stopping
 
 
+@pytest.mark.parametrize(("trusted", "scheme"), [("", "http"), ("127.0.0.1", "https")])
+async def test_forwarded_headers_count_only_from_a_trusted_proxy(trusted: str, scheme: str) -> None:
+    async with serving_process(LUMA_MCP_TRUSTED_PROXIES=trusted) as running:
+        page = await fetch(running.url, **{"X-Forwarded-Proto": "https"})
+    assert f"{scheme}://{running.url.removeprefix('http://')}/mcp" in page.text
+
+
 async def test_without_its_drawing_libraries_the_sandbox_says_what_to_install() -> None:
     start = "import sys; sys.modules['av'] = None; from luma_mcp.cli import main; main()"
     process = await asyncio.create_subprocess_exec(
