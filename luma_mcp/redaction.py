@@ -6,17 +6,27 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 MAX_QUOTE = 300
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]+")
+# Half a surrogate pair, which JSON can hold, could not even be written.
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+"
+)
 
 HIDDEN = "[hidden]"
 _secrets: ContextVar[tuple[str, ...]] = ContextVar("secrets", default=())
 
 # Keys as Luma makes them, whatever follows a Bearer scheme, and the query of a URL (that is
-# where signatures of links are). The current caller's own keys are also hidden by value.
+# where signatures of links are). The current caller's own keys are also hidden by value. What is
+# hidden already is part of what follows, or the rest after it would stay.
 _PATTERNS = (
     (re.compile(r"\bluma-[A-Za-z0-9_\-.]{6,}"), HIDDEN),
-    (re.compile(r"(?i)\b(bearer)\s+[^\s'\",)\]]+"), rf"\1 {HIDDEN}"),
-    (re.compile(r"(https?://[^\s?'\"<>]+)\?[^\s'\"<>)\]]*"), rf"\1?{HIDDEN}"),
+    (
+        re.compile(r"(?i)\b(bearer)\s+(?!<key>)(?:\[hidden\]|[^\s'\",)\]])+"),
+        rf"\1 {HIDDEN}",
+    ),
+    (
+        re.compile(r"(https?://[^\s?'\"<>]+)\?(?:\[hidden\]|[^\s'\"<>)\]])*"),
+        rf"\1?{HIDDEN}",
+    ),
 )
 
 

@@ -104,18 +104,18 @@ class Generation(Result):
             prompt=_prompt_of(job),
             assets=_assets(job.assets),
             failure=_failure(job),
-            next_step=None if final else _follow(job),
+            next_step=None if final or job.id is None else _follow(job),
         )
 
     def lines(self) -> list[str]:
         """Say what it is, how it stands and where the result is."""
-        kind = (self.type or "generation").replace("_", " ").capitalize()
+        kind = _words(self.type or "generation")
         made_by = f" ({self.model})" if self.model else ""
         lines = [f"{kind} {self.id}{made_by}: {self.state}"]
         if self.prompt:
             lines.append(f"Prompt: {_cut(self.prompt)}")
         if self.assets:
-            lines += [f"{name.capitalize()}: {url}" for name, url in _present(self.assets)]
+            lines += [f"{_words(name)}: {url}" for name, url in _present(self.assets)]
         if self.failure:
             lines += [f"Reason: {self.failure.reason}", self.failure.advice]
             lines.append("Luma gives the credits back.")
@@ -127,7 +127,11 @@ class Generation(Result):
         """Link the video and the picture."""
         if self.assets is None:
             return []
-        return [_link(self.id, name, url) for name, url in _present(self.assets) if name in LINKED]
+        return [
+            _link(self.id, name, url)
+            for name, url in _present(self.assets)
+            if name in LINKED and _is_web_address(url)
+        ]
 
 
 def _follow(job: luma.Generation) -> str:
@@ -141,9 +145,22 @@ def _present(assets: Assets) -> list[tuple[str, str]]:
     return [(name, url) for name, url in assets.model_dump().items() if url]
 
 
+def _words(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
 def _cut(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= MAX_PROMPT_LINE else f"{line[:MAX_PROMPT_LINE].rstrip()}…"
+
+
+def _is_web_address(url: str) -> bool:
+    """Tell whether clients can take it for a link; some drop the whole answer over a bad one."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 def _link(generation_id: str, kind: str, url: str) -> ResourceLink:

@@ -1,0 +1,206 @@
+"""Settings: from the environment or by option, checked at the start."""
+
+import pytest
+from pydantic import ValidationError
+
+from luma_mcp.settings import (
+    SettingError,
+    Settings,
+    load_settings,
+    load_stdio_keys,
+    variable_name,
+)
+
+# Each setting: what the environment says, what that means, and another value as an option.
+SAMPLES = {
+    "host": ("0.0.0.0", "0.0.0.0", "::1"),  # noqa: S104 - not bound
+    "port": ("0", 0, 65535),
+    "sandbox": ("true", True, False),
+    "public_url": ("https://luma.example/", "https://luma.example", "http://other.example"),
+    "dream_machine_url": ("http://127.0.0.1:9/v1/", "http://127.0.0.1:9/v1", "https://x.example"),
+    "upstream_timeout_seconds": ("0.5", 0.5, 300.0),
+    "upstream_connections": ("1", 1, 10_000),
+    "toolsets": ("videos, images", ("videos", "images"), ("account",)),
+    "readonly": ("1", True, False),
+    "allowed_hosts": ("a.example, b.example:80,", ("a.example", "b.example:80"), ("c.example",)),
+    "allowed_origins": ("https://a.example", ("https://a.example",), ()),
+    "trusted_proxies": ("10.0.0.1,10.0.0.2", ("10.0.0.1", "10.0.0.2"), ("*",)),
+    "legacy_sse": ("yes", True, False),
+    "shutdown_seconds": ("3600", 3600, 1),
+    "log_format": ("json", "json", "console"),
+    "log_level": ("debug", "debug", "error"),
+    "sandbox_queued_seconds": ("0", 0.0, 3600.0),
+    "sandbox_dreaming_seconds": ("0.25", 0.25, 0.0),
+}
+
+
+@pytest.fixture(autouse=True)
+def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for field in Settings.model_fields:
+        monkeypatch.delenv(variable_name(field), raising=False)
+    monkeypatch.delenv("LUMA_API_KEY", raising=False)
+
+
+def test_there_is_a_sample_of_every_setting() -> None:
+    assert set(SAMPLES) == set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_every_setting_is_described(field: str) -> None:
+    assert Settings.model_fields[field].description
+
+
+@pytest.mark.parametrize("field", SAMPLES)
+def test_a_setting_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, field: str) -> None:
+    text, meaning, _ = SAMPLES[field]
+    monkeypatch.setenv(variable_name(field), text)
+    assert getattr(load_settings(), field) == meaning
+
+
+@pytest.mark.parametrize("field", SAMPLES)
+def test_an_option_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch, field: str) -> None:
+    text, meaning, option = SAMPLES[field]
+    monkeypatch.setenv(variable_name(field), text)
+    chosen = load_settings(**{field: option})
+    assert getattr(chosen, field) == option != meaning
+
+
+@pytest.mark.parametrize("field", SAMPLES)
+def test_an_option_that_is_not_given_leaves_the_environment(
+    monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
+    text, meaning, _ = SAMPLES[field]
+    monkeypatch.setenv(variable_name(field), text)
+    assert getattr(load_settings(**{field: None}), field) == meaning
+
+
+@pytest.mark.parametrize("field", SAMPLES)
+def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch, field: str) -> None:
+    monkeypatch.setenv(variable_name(field), "")
+    assert load_settings() == load_settings(**{field: None})
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("port", "-1", "should be greater than or equal to 0"),
+        ("port", "65536", "should be less than or equal to 65535"),
+        ("port", "http", "valid integer"),
+        ("sandbox", "maybe", "valid boolean"),
+        ("public_url", "luma.example", "must be an http or https URL"),
+        ("public_url", "ftp://luma.example", "must be an http or https URL"),
+        ("public_url", "https://u:pa55@luma.example", "must hold no user, query or fragment"),
+        ("public_url", "https://luma.example/?pa55", "must hold no user, query or fragment"),
+        ("dream_machine_url", "https://x.example#pa55", "must hold no user, query or fragment"),
+        ("dream_machine_url", "http://[pa55", "invalid IPv6 URL"),
+        ("upstream_timeout_seconds", "0", "greater than 0"),
+        ("upstream_timeout_seconds", "301", "less than or equal to 300"),
+        ("upstream_timeout_seconds", "nan", "less than or equal to 300"),
+        ("upstream_connections", "0", "greater than or equal to 1"),
+        ("toolsets", "videos,pa55", "'videos', 'images', 'generations' or 'account'"),
+        ("readonly", "pa55", "valid boolean"),
+        ("shutdown_seconds", "0", "greater than or equal to 1"),
+        ("log_format", "pa55", "'console' or 'json'"),
+        ("log_level", "trace", "'debug', 'info', 'warning' or 'error'"),
+        ("sandbox_queued_seconds", "-1", "greater than or equal to 0"),
+        ("sandbox_dreaming_seconds", "inf", "less than or equal to 3600"),
+    ],
+)
+def test_a_wrong_value_is_one_sentence_that_names_the_variable_and_not_the_value(
+    monkeypatch: pytest.MonkeyPatch, field: str, value: str, reason: str
+) -> None:
+    monkeypatch.setenv(variable_name(field), value)
+    with pytest.raises(SettingError) as refused:
+        load_settings()
+    sentence = str(refused.value)
+    assert sentence.startswith(f"{variable_name(field)} is wrong: ")
+    assert reason in sentence
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+    assert "pa55" not in sentence
+    assert refused.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("LUMA_MCP_READ_ONLY", " Did you mean LUMA_MCP_READONLY?"),
+        ("LUMA_MCP_TOOLSET", " Did you mean LUMA_MCP_TOOLSETS?"),
+        ("LUMA_MCP_QQQQQQQQQQQQQQQQQQQQQQQQ", ""),
+    ],
+)
+def test_an_unknown_variable_is_refused_with_a_hint(
+    monkeypatch: pytest.MonkeyPatch, name: str, hint: str
+) -> None:
+    monkeypatch.setenv(name, "pa55")
+    with pytest.raises(SettingError) as refused:
+        load_settings()
+    assert str(refused.value) == f"There is no setting {name}.{hint}"
+
+
+def test_an_unknown_option_is_refused() -> None:
+    with pytest.raises(SettingError, match=r"^LUMA_MCP_COLOUR is wrong: extra inputs"):
+        load_settings(colour="red")
+
+
+def test_the_switch_of_the_tests_is_no_unknown_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUMA_MCP_REQUIRE_ALL", "1")
+    assert load_settings() == Settings()
+
+
+def test_settings_cannot_be_changed() -> None:
+    settings = load_settings()
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.readonly = True  # ty: ignore[invalid-assignment]
+
+
+def test_luma_itself_is_the_default() -> None:
+    assert load_settings().upstream_url == "https://api.lumalabs.ai/dream-machine/v1"
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("0.0.0.0", "127.0.0.1"),  # noqa: S104 - not bound
+        ("::", "[::1]"),
+        ("::1", "[::1]"),
+        ("localhost", "localhost"),
+    ],
+)
+def test_the_sandbox_is_the_servers_own_address(host: str, shown: str) -> None:
+    settings = load_settings(sandbox=True, host=host, port=9000)
+    assert settings.upstream_url == f"http://{shown}:9000/sandbox/dream-machine/v1"
+
+
+@pytest.mark.parametrize(
+    ("public_url", "hosts"),
+    [(None, ("a.example",)), ("https://luma.example:8443/x", ("a.example", "luma.example"))],
+)
+def test_the_public_address_is_one_of_the_servers_own_hosts(
+    public_url: str | None, hosts: tuple[str, ...]
+) -> None:
+    settings = load_settings(allowed_hosts="a.example", public_url=public_url)
+    assert settings.own_hosts == hosts
+
+
+def test_the_key_of_the_stdio_user_is_read_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUMA_API_KEY", "luma-0123456789")
+    keys = load_stdio_keys()
+    assert keys.luma_api_key is not None
+    assert keys.luma_api_key.get_secret_value() == "luma-0123456789"
+    assert "luma-0123456789" not in repr(keys)
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_without_a_key_the_stdio_user_has_none(
+    monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
+    if value is not None:
+        monkeypatch.setenv("LUMA_API_KEY", value)
+    assert load_stdio_keys().luma_api_key is None
+
+
+def test_the_settings_of_the_server_hold_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUMA_API_KEY", "luma-0123456789")
+    assert "luma-0123456789" not in repr(load_settings().model_dump())

@@ -1,0 +1,100 @@
+"""The switches that narrow the tools on offer: hidden from the list, and refused all the same."""
+
+import pytest
+from fastmcp import Client
+
+from luma_mcp.credentials import ApiKey, Credentials
+from luma_mcp.services import Access
+from luma_mcp.tools import build_tools
+from tests.conftest import KEY
+from tests.services import access_with
+from tests.tools.calls import JOB_ID, Upstream, call, client_of, refusal, text_of
+
+READS = {
+    "get_generation",
+    "list_generations",
+    "get_credits",
+    "list_concepts",
+    "get_camera_motions",
+    "ping",
+}
+ALL = {name: tool.toolset for name, tool in build_tools().items()}
+READONLY = access_with(KEY, readonly=True)
+NARROW = access_with(KEY, toolsets="images,account")
+
+
+async def names(client: Client) -> set[str]:
+    return {tool.name for tool in await client.list_tools()}
+
+
+async def test_without_switches_everything_is_on_offer() -> None:
+    async with client_of(Upstream()) as client:
+        assert await names(client) == set(ALL)
+
+
+async def test_a_readonly_caller_sees_only_what_changes_and_spends_nothing() -> None:
+    async with client_of(Upstream(), READONLY) as client:
+        assert await names(client) == READS
+
+
+async def test_a_caller_sees_only_the_toolsets_of_its_choice() -> None:
+    async with client_of(Upstream(), NARROW) as client:
+        assert await names(client) == {n for n, s in ALL.items() if s in {"images", "account"}}
+
+
+async def test_both_switches_narrow_together() -> None:
+    access = access_with(KEY, readonly=True, toolsets="videos,generations")
+    async with client_of(Upstream(), access) as client:
+        assert await names(client) == {"get_generation", "list_generations"}
+
+
+@pytest.mark.parametrize("tool", sorted(set(ALL) - READS))
+async def test_a_readonly_caller_is_refused_before_anything_is_sent(tool: str) -> None:
+    upstream = Upstream()
+    async with client_of(upstream, READONLY) as client:
+        error = await refusal(client, tool, generation_id=JOB_ID, prompt="A boat")
+    assert error["code"] == "refused_by_policy"
+    assert error["message"] == (
+        f"{tool} changes or spends something, and this connection is read-only."
+    )
+    assert "X-MCP-Readonly" in error["advice"]
+    assert upstream.asked == []
+
+
+@pytest.mark.parametrize(
+    "tool", sorted(n for n, s in ALL.items() if s in {"videos", "generations"})
+)
+async def test_a_tool_of_another_toolset_is_refused_before_anything_is_sent(tool: str) -> None:
+    upstream = Upstream()
+    async with client_of(upstream, NARROW) as client:
+        error = await refusal(client, tool, generation_id=JOB_ID, prompt="A boat")
+    assert error["code"] == "refused_by_policy"
+    assert f"'{ALL[tool]}', which is switched off here" in error["message"]
+    assert "X-MCP-Toolsets" in error["advice"]
+    assert upstream.asked == []
+
+
+async def test_the_advice_about_an_unknown_tool_names_only_what_is_on_offer() -> None:
+    async with client_of(Upstream(), access_with(KEY, toolsets="images")) as client:
+        error = await refusal(client, "create_video")
+    assert error["advice"] == "The tools are: generate_image, reframe_image."
+
+
+async def test_a_caller_without_a_key_is_told_how_to_send_one() -> None:
+    upstream = Upstream()
+    async with client_of(upstream, access=None) as client:
+        assert await names(client) == set(ALL)
+        error = await refusal(client, "ping")
+    assert error["code"] == "missing_key"
+    assert "'Authorization: Bearer <key>'" in error["advice"]
+    assert upstream.asked == []
+
+
+async def test_a_caller_with_the_key_of_another_api_is_told_which_one_is_needed() -> None:
+    credentials = Credentials(agents=ApiKey("luma-api-0123456789"))
+    access = Access(credentials, frozenset(ALL.values()), readonly=False)
+    async with client_of(Upstream(), access) as client:
+        result = await call(client, "get_credits")
+    assert result.is_error
+    assert text_of(result).startswith("This tool needs a key for Luma's Dream Machine API;")
+    assert "X-Luma-API-Key: <Dream Machine key>" in text_of(result)
