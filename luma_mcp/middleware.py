@@ -5,14 +5,14 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastmcp.exceptions import NotFoundError, ToolError, ValidationError
+from fastmcp.exceptions import ToolError, ValidationError
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import Tool, ToolResult
 from mcp.types import CallToolRequestParams, ListToolsRequest, TextContent
 from pydantic import ValidationError as PydanticValidationError
 
 from luma_mcp.errors import Internal, LumaMcpError
-from luma_mcp.redaction import hiding, redact
+from luma_mcp.redaction import count, hiding, redact
 from luma_mcp.services import Access
 from luma_mcp.telemetry import get_logger
 from luma_mcp.tools.arguments import no_such_tool, wrong_arguments
@@ -97,8 +97,6 @@ class ToolCalls(Middleware):
         name = context.message.name
         if isinstance(raised, ValidationError) and isinstance(cause, PydanticValidationError):
             return wrong_arguments(name, list(self._tools[name].parameters["properties"]), cause)
-        if isinstance(raised, NotFoundError):
-            return no_such_tool(name, list(self._tools))
         return Internal("This server has a fault; nothing is known to be wrong with your call.")
 
 
@@ -110,7 +108,7 @@ def _answer(error: LumaMcpError, request_id: str) -> ToolResult:
     if error.generation_id:
         lines.append(f"The id of the job is {error.generation_id}.")
     if error.retry_after_seconds is not None:
-        lines.append(f"Try again in {error.retry_after_seconds:.0f} seconds.")
+        lines.append(f"Try again in {count(round(error.retry_after_seconds), 'second')}.")
     fields = {
         "code": error.code,
         "message": lines[0],

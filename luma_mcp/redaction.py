@@ -1,7 +1,7 @@
 """What may be shown: texts without keys, signatures of links and control characters."""
 
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -14,18 +14,23 @@ _UNPRINTABLE = re.compile(
 HIDDEN = "[hidden]"
 _secrets: ContextVar[tuple[str, ...]] = ContextVar("secrets", default=())
 
-# Keys as Luma makes them, whatever follows a Bearer scheme, and the query of a URL (that is
-# where signatures of links are). The current caller's own keys are also hidden by value. What is
-# hidden already is part of what follows, or the rest after it would stay.
-_PATTERNS = (
+# Shorter values are no secrets, and hiding them would garble the text around them.
+MIN_SECRET = 6
+
+# Keys as Luma makes them, whatever follows a Bearer scheme, and of a URL the user, the query and
+# the fragment (where signatures of links are). The current caller's own keys are also hidden by
+# value. What is hidden already is part of what follows, or the rest after it would stay. Each
+# pattern takes time that grows with the text, not with its square: foreign text comes here.
+_PATTERNS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"\bluma-[A-Za-z0-9_\-.]{6,}"), HIDDEN),
     (
         re.compile(r"(?i)\b(bearer)\s+(?!<key>)(?:\[hidden\]|[^\s'\",)\]])+"),
         rf"\1 {HIDDEN}",
     ),
+    (re.compile(r"(https?://)[^\s/@'\"<>]{1,256}@"), rf"\1{HIDDEN}@"),
     (
-        re.compile(r"(https?://[^\s?'\"<>]+)\?(?:\[hidden\]|[^\s'\"<>)\]])*"),
-        rf"\1?{HIDDEN}",
+        re.compile(r"(https?://[^\s?#'\"<>]+)(?:([?#])(?:\[hidden\]|[^\s'\"<>)\]])*)?"),
+        lambda url: f"{url[1]}{url[2]}{HIDDEN}" if url[2] else url[1],
     ),
 )
 
@@ -33,7 +38,9 @@ _PATTERNS = (
 @contextmanager
 def hiding(*values: str) -> Generator[None]:
     """Hide these values from every log line and text that is redacted within the block."""
-    token = _secrets.set(_secrets.get() + tuple(value for value in values if value))
+    found = {*_secrets.get(), *(value for value in values if len(value) >= MIN_SECRET)}
+    # The longest first: one may be the beginning of another.
+    token = _secrets.set(tuple(sorted(found, key=len, reverse=True)))
     try:
         yield
     finally:
@@ -49,7 +56,18 @@ def redact(text: str) -> str:
     return text
 
 
+def one_line(text: str, length: int = MAX_QUOTE) -> str:
+    """Make foreign text one printable line of bounded length; says nothing about secrets."""
+    # More than enough is read of it: blanks and unprintable characters fold.
+    line = " ".join(_UNPRINTABLE.sub(" ", text[: length * 16]).split())
+    return line if len(line) <= length else f"{line[:length].rstrip()}…"
+
+
 def quoted(text: str) -> str:
     """Make foreign text fit for a sentence: one line, cut, nothing secret or unprintable."""
-    text = " ".join(_UNPRINTABLE.sub(" ", redact(text)).split())
-    return text if len(text) <= MAX_QUOTE else f"{text[:MAX_QUOTE].rstrip()}…"
+    return one_line(redact(text[: MAX_QUOTE * 32]))
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number with its noun: 1 second, 2 seconds."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -2,13 +2,14 @@
 
 import difflib
 import os
-import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic import field_validator as validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from luma_mcp.validation import reason_of
 
 PREFIX = "LUMA_MCP_"
 SANDBOX_PATH = "/sandbox"
@@ -114,14 +115,18 @@ class Settings(BaseSettings):
 
     @validator("dream_machine_url", "public_url")
     @classmethod
-    def _is_base_url(cls, value: str | None, info: ValidationInfo) -> str | None:
+    def _is_base_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"{info.field_name} must be an http or https URL")
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        except ValueError:  # half an IPv6 address, or a port that is no port
+            usable = False
+        if not usable:
+            raise ValueError("must be an http or https URL")
         if parts.query or parts.fragment or parts.username or parts.password:
-            raise ValueError(f"{info.field_name} must hold no user, query or fragment")
+            raise ValueError("must hold no user, query or fragment")
         return value.rstrip("/")
 
 
@@ -142,8 +147,9 @@ def _refuse_unknown_variables() -> None:
     """A misspelt LUMA_MCP_READONLY that is silently ignored would be a hole."""
     known = {variable_name(field) for field in Settings.model_fields} | TEST_SWITCHES
     for name in sorted(os.environ):
-        if name.startswith(PREFIX) and name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
+        # pydantic-settings takes names in any case.
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            close = difflib.get_close_matches(name.upper(), known, n=1)
             hint = f" Did you mean {close[0]}?" if close else ""
             raise SettingError(f"There is no setting {name}.{hint}")
 
@@ -162,8 +168,7 @@ def load_settings(**options: object) -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = variable_name(str(first["loc"][0])) if first["loc"] else "A setting"
-        reason = re.sub(r"^Value error, ", "", first["msg"])
-        raise SettingError(f"{name} is wrong: {reason[0].lower()}{reason[1:]}.") from None
+        raise SettingError(f"{name} {reason_of(dict(first))}.") from None
 
 
 def load_stdio_keys() -> StdioKeys:

@@ -21,6 +21,8 @@ SECRET = "a key of no shape"
         ("https://x.example/a.mp4?X-Signature=1&b=2 ok", f"https://x.example/a.mp4?{HIDDEN} ok"),
         ('"http://x.example/?sig=1"', f'"http://x.example/?{HIDDEN}"'),
         ("<https://x.example/a?b=c>", f"<https://x.example/a?{HIDDEN}>"),
+        ("https://x.example/a#token=1", f"https://x.example/a#{HIDDEN}"),
+        ("https://ada:secret@x.example/a", f"https://{HIDDEN}@x.example/a"),
     ],
 )
 def test_keys_bearer_values_and_signatures_are_hidden(text: str, shown: str) -> None:
@@ -65,6 +67,21 @@ def test_blocks_within_blocks_hide_together() -> None:
         with hiding("two-secret", ""):
             assert redact("one-secret two-secret") == f"{HIDDEN} {HIDDEN}"
         assert redact("one-secret two-secret") == f"{HIDDEN} two-secret"
+
+
+def test_a_value_that_begins_with_another_is_hidden_whole() -> None:
+    with hiding("abcdef", "abcdef-ghijkl"):
+        assert redact("abcdef-ghijkl") == HIDDEN
+
+
+def test_a_value_too_short_for_a_secret_garbles_nothing() -> None:
+    with hiding("a"):
+        assert redact("a call") == "a call"
+
+
+def test_a_text_full_of_links_is_read_once() -> None:
+    # With time that grew with the square of the text this would take hours.
+    assert redact("http://" * 1_000_000).startswith("http://")
 
 
 def test_a_block_ends_when_it_fails() -> None:

@@ -34,12 +34,12 @@ def check_prompt(prompt: str) -> None:
     length = len(prompt.strip())
     if length == 0:
         raise InvalidRequest(
-            "Prompt is required.", advice="Describe the scene in at least 3 characters."
+            "Prompt is required.", advice="Say in a sentence or two what you want."
         )
     if length < MIN_PROMPT:
         raise InvalidRequest(
             f"Prompt is too short, minimum length is {MIN_PROMPT} characters.",
-            advice="Describe the scene in a sentence or two.",
+            advice="Say in a sentence or two what you want.",
         )
     if len(prompt) > MAX_PROMPT:
         raise InvalidRequest(

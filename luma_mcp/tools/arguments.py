@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from luma_mcp.errors import InvalidRequest
 from luma_mcp.redaction import quoted
+from luma_mcp.validation import reason_of
 
 MAX_REPORTED = 5
 MAX_NAME = 40
@@ -46,15 +47,13 @@ def _sentence(error: dict[str, Any], parameters: Sequence[str]) -> str:
             return f"{name} is not known."
         close = difflib.get_close_matches(short(str(location[-1])), parameters, n=1)
         hint = f" Did you mean {close[0]}?" if close else ""
-        known = ", ".join(parameters) if parameters else "none"
-        return f"There is no parameter {name}.{hint} The parameters are: {known}."
+        known = f"The parameters are: {', '.join(parameters)}." if parameters else "It takes none."
+        return f"There is no parameter {name}.{hint} {known}"
     if kind in _REQUIRED:
         return f"{name} is required."
-    if kind == "literal_error":
-        return f"{name} must be one of {error['ctx']['expected'].replace(' or ', ', ')}."
     if kind == "string_pattern_mismatch":
         return _wrong_pattern(name)
-    return f"{name} is wrong: {quoted(error['msg']).removeprefix('Input ')}."
+    return f"{name} {reason_of(error)}."
 
 
 def wrong_arguments(tool: str, parameters: Sequence[str], error: ValidationError) -> InvalidRequest:
@@ -76,5 +75,5 @@ def no_such_tool(name: str, tools: Sequence[str]) -> InvalidRequest:
     close = difflib.get_close_matches(short(name), tools, n=1)
     hint = f"Did you mean {close[0]}? " if close else ""
     return InvalidRequest(
-        f"There is no tool {short(name)}.", advice=f"{hint}The tools are: {', '.join(tools)}."
+        f"There is no tool '{short(name)}'.", advice=f"{hint}The tools are: {', '.join(tools)}."
     )

@@ -1,6 +1,8 @@
 """How a tool is defined: the function is the schema, its docstring the description."""
 
+import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Self
 
 from fastmcp.tools import ToolResult
@@ -42,6 +44,21 @@ def _without_nulls(schema: Any) -> Any:  # noqa: ANN401 - any part of a JSON sch
     return plain
 
 
+def _as_meant(arguments: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    """Read null as "not given", and an object or list that was written as JSON text as itself.
+
+    Models do both, whatever the schema says.
+    """
+    given = {name: value for name, value in arguments.items() if value is not None}
+    for name, value in given.items():
+        kind = schemas.get(name, {})
+        nested = kind.get("type") == "array" or "$ref" in kind
+        if nested and isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
+            with suppress(ValueError, RecursionError):  # then the validator says what is wrong
+                given[name] = json.loads(value)
+    return given
+
+
 class LumaTool(FunctionTool):
     """A tool whose function returns a `Result`; text, links and data are made from it."""
 
@@ -51,6 +68,10 @@ class LumaTool(FunctionTool):
         tool = cls.from_function(function)
         parameters = _without_nulls(tool.parameters)
         return cls.model_validate({**dict(tool), "parameters": parameters})
+
+    async def run(self, arguments: dict[str, Any]) -> ToolResult:
+        """Run the tool, with arguments as models are known to write them."""
+        return await super().run(_as_meant(arguments, self.parameters["properties"]))
 
     def convert_result(self, raw_value: Any) -> ToolResult:  # noqa: ANN401 - the base's signature
         """Turn the function's result into MCP's."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from luma_mcp.luma import dream_machine_models as luma
 from luma_mcp.luma.failures import FailureCode, meaning_of
-from luma_mcp.redaction import quoted
+from luma_mcp.redaction import count, one_line, quoted
 
 FINAL_STATES = frozenset({"completed", "failed"})
 MAX_PROMPT_LINE = 200
@@ -110,8 +110,8 @@ class Generation(Result):
     def lines(self) -> list[str]:
         """Say what it is, how it stands and where the result is."""
         kind = _words(self.type or "generation")
-        made_by = f" ({self.model})" if self.model else ""
-        lines = [f"{kind} {self.id}{made_by}: {self.state}"]
+        made_by = f" ({one_line(self.model)})" if self.model else ""
+        lines = [f"{kind} {one_line(self.id)}{made_by}: {one_line(self.state)}"]
         if self.prompt:
             lines.append(f"Prompt: {_cut(self.prompt)}")
         if self.assets:
@@ -146,12 +146,16 @@ def _present(assets: Assets) -> list[tuple[str, str]]:
 
 
 def _words(name: str) -> str:
-    return name.replace("_", " ").capitalize()
+    return one_line(name).replace("_", " ").capitalize()
 
 
 def _cut(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= MAX_PROMPT_LINE else f"{line[:MAX_PROMPT_LINE].rstrip()}…"
+    return one_line(text, MAX_PROMPT_LINE)
+
+
+def _listed(words: list[str], noun: str) -> str:
+    number = count(len(words), noun)
+    return f"{number}: {', '.join(one_line(word) for word in words)}" if words else number
 
 
 def _is_web_address(url: str) -> bool:
@@ -202,8 +206,9 @@ class GenerationList(Result):
     def lines(self) -> list[str]:
         """Say one line for each generation."""
         if not self.generations:
-            return ["No generations here." if self.offset else "No generations yet."]
-        lines = [f"{self.count} generations, from number {self.offset + 1}:"]
+            elsewhere = self.offset or self.has_more
+            return ["No generations on this page." if elsewhere else "No generations yet."]
+        lines = [f"{count(self.count, 'generation')}, from number {self.offset + 1}:"]
         lines += [_row(generation) for generation in self.generations]
         if self.next_offset is not None:
             lines.append(f"There are more: call again with offset {self.next_offset}.")
@@ -212,6 +217,7 @@ class GenerationList(Result):
 
 def _row(generation: Generation) -> str:
     parts = [generation.id, generation.type or "generation", generation.state]
+    parts = [one_line(part) for part in parts]
     if generation.prompt:
         parts.append(f'"{_cut(generation.prompt)}"')
     if generation.assets:
@@ -238,7 +244,8 @@ class Credits(Result):
 
     def lines(self) -> list[str]:
         """Say it in dollars."""
-        return [f"The balance is ${self.credit_balance_usd:,.2f}."]
+        sign = "-" if self.credit_balance_usd < 0 else ""
+        return [f"The balance is {sign}${abs(self.credit_balance_usd):,.2f}."]
 
 
 class Concepts(Result):
@@ -248,7 +255,7 @@ class Concepts(Result):
 
     def lines(self) -> list[str]:
         """Say them in one line."""
-        return [f"{len(self.concepts)} concepts: {', '.join(self.concepts)}"]
+        return [_listed(self.concepts, "concept")]
 
 
 class CameraMotions(Result):
@@ -262,12 +269,11 @@ class CameraMotions(Result):
     def lines(self) -> list[str]:
         """Say them, and how to use them."""
         use = (
-            "put one into the prompt"
+            "put its words into the prompt"
             if self.source == "camera_motion"
-            else "give them as concepts to create_generation"
+            else "give its key to create_generation as one of its concepts"
         )
-        motions = ", ".join(self.camera_motions)
-        return [f"{len(self.camera_motions)} camera motions ({use}): {motions}"]
+        return [f"{_listed(self.camera_motions, 'camera motion')}.", f"To use one, {use}."]
 
 
 class Pong(Result):

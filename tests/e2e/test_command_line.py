@@ -43,7 +43,7 @@ async def test_the_server_with_its_sandbox_does_the_main_job_and_stops_on_sigter
 async def test_a_wrong_setting_stops_the_start_with_one_sentence() -> None:
     status, out, err = await finished(LUMA_MCP_UPSTREAM_CONNECTIONS="many")
     assert (status, out) == (2, "")
-    assert err.startswith("luma-mcp: LUMA_MCP_UPSTREAM_CONNECTIONS is wrong: ")
+    assert err.startswith("luma-mcp: LUMA_MCP_UPSTREAM_CONNECTIONS must be a whole number.")
     assert err.count("\n") == 1
 
 

@@ -43,7 +43,8 @@ async def test_camera_motions_are_phrases_for_the_prompt(mcp_client: Client) -> 
     }
     number = len(CAMERA_MOTIONS)
     assert lines_of(result) == [
-        f"{number} camera motions (put one into the prompt): {', '.join(CAMERA_MOTIONS)}"
+        f"{number} camera motions: {', '.join(CAMERA_MOTIONS)}.",
+        "To use one, put its words into the prompt.",
     ]
 
 
@@ -65,7 +66,8 @@ async def test_camera_motions_are_concepts_where_the_old_list_is_gone(gone: JSON
         "source": "concepts",
     }
     assert lines_of(result) == [
-        "2 camera motions (give them as concepts to create_generation): dolly_zoom, pan_left"
+        "2 camera motions: dolly_zoom, pan_left.",
+        "To use one, give its key to create_generation as one of its concepts.",
     ]
 
 

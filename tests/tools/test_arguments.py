@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from fastmcp import Client
 
 from tests.tools.calls import JOB_ID, Upstream, call, client_of, refusal
 
@@ -93,7 +94,7 @@ async def test_what_luma_would_refuse_is_refused_before_it_costs(
             {**VIDEO, "aspect_ratio": "16:8"},
             "aspect_ratio must be one of '1:1', '16:9', '9:16', '4:3', '3:4', '21:9', '9:21'.",
         ),
-        ("create_generation", {"prompt": 5}, "prompt is wrong: should be a valid string."),
+        ("create_generation", {"prompt": 5}, "prompt must be a text."),
         (
             "create_generation",
             {**VIDEO, "keyframes": {"frame0": {"type": "film"}}},
@@ -117,12 +118,12 @@ async def test_what_luma_would_refuse_is_refused_before_it_costs(
         (
             "create_generation",
             {**VIDEO, "concepts": ["pan_left", {"name": "x"}]},
-            "concepts[1] is wrong: should be a valid string.",
+            "concepts[1] must be a text.",
         ),
         (
             "generate_image",
             {**IMAGE, "image_ref": [{"url": PICTURE, "weight": 1.5}]},
-            "image_ref[0].weight is wrong: should be less than or equal to 1.",
+            "image_ref[0].weight must be at most 1.",
         ),
         (
             "generate_image",
@@ -134,14 +135,14 @@ async def test_what_luma_would_refuse_is_refused_before_it_costs(
             {**IMAGE, "character_ref": {"identity1": {"images": []}}},
             "character_ref.identity0 is required. character_ref.identity1 is not known.",
         ),
-        ("list_generations", {"limit": 0}, "limit is wrong: should be greater than or equal to 1."),
+        ("list_generations", {"limit": 0}, "limit must be at least 1."),
         (
             "list_generations",
             {"limit": 101},
-            "limit is wrong: should be less than or equal to 100.",
+            "limit must be at most 100.",
         ),
         ("get_generation", {}, "generation_id is required."),
-        ("ping", {"x": 1}, "There is no parameter x. The parameters are: none."),
+        ("ping", {"x": 1}, "There is no parameter x. It takes none."),
     ],
 )
 async def test_a_wrong_argument_is_named_with_what_it_may_be(
@@ -181,7 +182,7 @@ async def test_a_misspelt_parameter_gets_a_suggestion() -> None:
 async def test_a_misspelt_tool_gets_a_suggestion() -> None:
     async with client_of(Upstream()) as client:
         error = await refusal(client, "create_generatoin", prompt="A boat")
-    assert error["message"] == "There is no tool create_generatoin."
+    assert error["message"] == "There is no tool 'create_generatoin'."
     assert error["advice"].startswith("Did you mean create_generation? The tools are: create_")
 
 
@@ -195,7 +196,7 @@ async def test_many_mistakes_are_counted_and_five_are_named() -> None:
         ("x_start", "x_end", "y_start", "y_end", "resized_width", "resized_height"), -1
     )
     message = await message_about("reframe_video", **REFRAME, **wrong)
-    assert message.count("is wrong") == 5
+    assert message.count("must be at least") == 5
     assert message.endswith(" And 1 more.")
 
 
@@ -217,3 +218,29 @@ async def test_a_key_in_the_wrong_place_is_not_repeated(
         result = await call(client, tool, **arguments)
     assert result.is_error
     assert KEY_LIKE not in repr(result)
+
+
+async def test_null_means_not_given(mcp_client: Client) -> None:
+    page = await mcp_client.call_tool("list_generations", {"limit": None, "offset": None})
+    assert page.structured_content is not None
+    assert page.structured_content["limit"] == 10
+
+
+async def test_a_required_argument_that_is_null_is_missing() -> None:
+    assert await message_about("get_generation", generation_id=None) == "generation_id is required."
+
+
+async def test_objects_and_lists_may_come_as_json_text(mcp_client: Client) -> None:
+    arguments = {
+        "keyframes": '{"frame0": {"type": "image", "url": "https://example.com/a.jpg"}}',
+        "concepts": ' ["dolly_zoom"]',
+    }
+    made = await mcp_client.call_tool("create_generation", arguments)
+    assert made.structured_content is not None
+    assert made.structured_content["state"] == "queued"
+
+
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, '["a"'])
+async def test_what_looks_like_json_and_is_none_is_refused(text: str) -> None:
+    message = await message_about("create_generation", **VIDEO, keyframes=text)
+    assert message == "keyframes must be an object."

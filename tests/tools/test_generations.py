@@ -111,7 +111,7 @@ async def test_a_page_has_a_line_for_each_generation(
 
 
 @pytest.mark.parametrize(
-    ("offset", "line"), [(0, "No generations yet."), (50, "No generations here.")]
+    ("offset", "line"), [(0, "No generations yet."), (50, "No generations on this page.")]
 )
 async def test_an_empty_page_says_so(mcp_client: Client, offset: int, line: str) -> None:
     result = await mcp_client.call_tool("list_generations", {"offset": offset})

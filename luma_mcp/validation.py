@@ -1,0 +1,52 @@
+"""What pydantic found wrong, in plain words and without the value, which may be a secret."""
+
+from typing import Any
+
+_WHOLE, _NUMBER, _FLAG = "must be a whole number", "must be a number", "must be true or false"
+_TEXT, _LIST, _OBJECT = "must be a text", "must be a list", "must be an object"
+
+# By pydantic's type of error, with the names of its context.
+_REASONS = {
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "finite_number": "must be a finite number",
+    "int_type": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_parsing_size": _WHOLE,
+    "int_from_float": _WHOLE,
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "bool_type": _FLAG,
+    "bool_parsing": _FLAG,
+    "string_type": _TEXT,
+    "string_unicode": _TEXT,
+    "list_type": _LIST,
+    "tuple_type": _LIST,
+    "dict_type": _OBJECT,
+    "model_type": _OBJECT,
+    "model_attributes_type": _OBJECT,
+    "too_long": "takes {max_length} at most",
+    "too_short": "needs {min_length} at least",
+    "string_too_long": "may have at most {max_length} characters",
+    "string_too_short": "must have at least {min_length} characters",
+    "literal_error": "must be one of {expected}",
+}
+
+
+def _plain(value: object) -> object:
+    """Write 1.0 as the 1 that was meant."""
+    return f"{value:g}" if isinstance(value, float) else value
+
+
+def reason_of(error: dict[str, Any]) -> str:
+    """Say what a value must be, to follow its name in a sentence.
+
+    A validator of our own says it itself, in the text of its ValueError.
+    """
+    context = {name: _plain(value) for name, value in error.get("ctx", {}).items()}
+    if error["type"] == "value_error":
+        return str(context["error"])
+    reason = _REASONS.get(error["type"], "is not valid")
+    return reason.format(**context).replace(" or ", ", " if "expected" in context else " or ")
