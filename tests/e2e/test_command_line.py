@@ -64,8 +64,20 @@ async def test_a_taken_port_stops_the_start_with_one_sentence() -> None:
     assert err.count("\n") == 1
 
 
-async def test_the_version_is_printed() -> None:
-    assert await finished("--version") == (0, f"{__version__}\n", "")
+@pytest.mark.parametrize("program", [("server.py",), ("-m", "luma_mcp")])
+async def test_the_version_is_printed(program: tuple[str, ...]) -> None:
+    assert await finished("--version", program=program) == (0, f"{__version__}\n", "")
+
+
+async def test_another_server_can_serve_the_application() -> None:
+    async with serving_process(program=("-m", "uvicorn", "server:app")) as running:
+        assert (await fetch(f"{running.url}/healthz")).json() == {"status": "alive"}
+
+
+async def test_the_door_opens_nothing_else() -> None:
+    status, _, err = await finished("-c", "import server; server.application", program=())
+    assert status == 1
+    assert "AttributeError" in err
 
 
 async def test_the_catalogue_is_printed() -> None:
@@ -135,17 +147,14 @@ async def test_forwarded_headers_count_only_from_a_trusted_proxy(trusted: str, s
     assert f"{scheme}://{running.url.removeprefix('http://')}/mcp" in page.text
 
 
-async def test_without_its_drawing_libraries_the_sandbox_says_what_to_install() -> None:
+@pytest.mark.parametrize("command", ["--sandbox", "sandbox"])
+async def test_without_its_drawing_libraries_the_sandbox_says_what_to_install(
+    command: str,
+) -> None:
     start = "import sys; sys.modules['av'] = None; from luma_mcp.cli import main; main()"
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-c", start, "--sandbox", "--port", "0"),
-        cwd=ROOT,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, err = await process.communicate()
-    assert process.returncode == 2
-    assert err.decode() == (
+    status, _, err = await finished("-c", start, command, "--port", "0", program=())
+    assert status == 2
+    assert err == (
         'luma-mcp: The sandbox needs its drawing libraries: pip install "luma-mcp[sandbox]"\n'
     )
 
