@@ -19,7 +19,7 @@ from luma_mcp.tools.arguments import no_such_tool, wrong_arguments
 from luma_mcp.tools.caller import access_of_request
 from luma_mcp.tools.definition import LumaTool
 
-_log = get_logger("luma_mcp.calls")
+_log = get_logger()
 KEY_HASH_SHOWN = 12
 
 Call = MiddlewareContext[CallToolRequestParams]

@@ -78,7 +78,7 @@ def lines() -> Lines:
 def log(lines: Lines) -> structlog.stdlib.BoundLogger:
     """One of our own loggers, where lines are JSON."""
     lines.configure("json", "debug")
-    return get_logger("luma_mcp.test")
+    return get_logger()
 
 
 def failed(text: str) -> ValueError:
@@ -186,7 +186,7 @@ def test_fastmcps_traceback_of_an_expected_error_is_left_out(lines: Lines) -> No
 
 def test_lines_below_the_level_are_not_written(lines: Lines) -> None:
     lines.configure("json", "warning")
-    log = get_logger("luma_mcp.test")
+    log = get_logger()
     log.info("small")
     log.warning("great")
     assert [event["event"] for event in lines.events()] == ["great"]
@@ -194,7 +194,7 @@ def test_lines_below_the_level_are_not_written(lines: Lines) -> None:
 
 def test_lines_for_people_are_redacted_too(lines: Lines) -> None:
     lines.configure("console", "info")
-    get_logger("luma_mcp.test").info("call", tool="ping", key=f"Bearer {KEY}")
+    get_logger().info("call", tool="ping", key=f"Bearer {KEY}")
     logging.getLogger("uvicorn.error").info("Listening, %s", KEY)
     first, second = lines.text().splitlines()
     assert "[info     ] call" in first

@@ -23,8 +23,9 @@ from luma_mcp.telemetry import get_logger
 from luma_mcp.tools.caller import CallerToken
 from luma_mcp.web.refusals import refusal
 
-_log = get_logger("luma_mcp.web")
+_log = get_logger()
 _KEY_HEADERS = frozenset(name.encode() for name in (*KEY_HEADERS, AGENTS_KEY_HEADER))
+_READ = (b"authorization", b"x-")  # what the verifier looks at begins so
 _YES, _NO = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off", ""})
 
 Headers = list[tuple[str, str]]
@@ -105,7 +106,9 @@ class KeyGate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Verify this request's own headers; nothing is remembered from an earlier one."""
         headers = [
-            (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in scope["headers"]
+            if name.startswith(_READ)
         ]
         try:
             token = self._verifier.verify_headers(headers)

@@ -8,7 +8,7 @@ from luma_mcp.settings import Settings, variable_name
 from luma_mcp.telemetry import get_logger
 from luma_mcp.web.refusals import refusal
 
-_log = get_logger("luma_mcp.web")
+_log = get_logger()
 _BLANKS = b" \t"
 
 
