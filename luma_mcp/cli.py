@@ -4,21 +4,21 @@ import asyncio
 import gc
 import socket
 import sys
-from types import FrameType
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Annotated, Literal, NoReturn
 
 import cyclopts
 import uvicorn
 from cyclopts import Parameter
-from sse_starlette.sse import AppStatus
 from starlette.applications import Starlette
 
 from luma_mcp import __version__
 from luma_mcp.credentials import credentials_from_headers
-from luma_mcp.errors import LumaMcpError
+from luma_mcp.errors import KEYS_PAGE, LumaMcpError
 from luma_mcp.mcp_server import build_mcp
 from luma_mcp.services import Access, open_services
-from luma_mcp.settings import SettingError, Settings, load_settings, load_stdio_keys
+from luma_mcp.settings import SettingError, Settings, in_url, load_settings, load_stdio_keys
 from luma_mcp.telemetry import configure_logging
 from luma_mcp.tools import build_tools
 from luma_mcp.web.app import build_app
@@ -55,22 +55,29 @@ def stop(sentence: str) -> NoReturn:
     raise SystemExit(2)
 
 
+@contextmanager
+def _wrong_settings_explained() -> Generator[None]:
+    try:
+        yield
+    except SettingError as error:
+        stop(str(error))
+
+
 def settle_memory() -> None:
     """Take what the start made out of the garbage collector's sight, for good.
 
     The libraries' objects outnumber those of all calls by far, and going over them again and
-    again is a fifth of the cost of a call (`make bench`).
+    again was a fifth of the cost of a call when measured.
     """
     gc.collect()
     gc.freeze()
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, which tells the application that it is going down."""
+    """uvicorn, which greets when it listens."""
 
-    def __init__(self, config: uvicorn.Config, application: Starlette, welcome: str) -> None:
+    def __init__(self, config: uvicorn.Config, welcome: str) -> None:
         super().__init__(config)
-        self._application = application
         self._welcome = welcome
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -79,11 +86,6 @@ class _Server(uvicorn.Server):
         settle_memory()
         if self.started:
             sys.stderr.write(self._welcome)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Turn readiness off before connections drain."""
-        self._application.state.draining = True
-        super().handle_exit(sig, frame)
 
 
 def _bind(settings: Settings) -> socket.socket:
@@ -99,8 +101,6 @@ def _bind(settings: Settings) -> socket.socket:
 
 
 def _run(application: Starlette, settings: Settings, bound: socket.socket, welcome: str) -> None:
-    # sse-starlette would cut open streams at the first SIGTERM; uvicorn waits for them.
-    AppStatus.disable_automatic_graceful_drain()
     config = uvicorn.Config(
         application,
         access_log=False,
@@ -110,14 +110,11 @@ def _run(application: Starlette, settings: Settings, bound: socket.socket, welco
         forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
-    _Server(config, application, welcome).run(sockets=[bound])
+    _Server(config, welcome).run(sockets=[bound])
 
 
 def _load(**options: object) -> Settings:
-    try:
-        settings = load_settings(**options)
-    except SettingError as error:
-        stop(str(error))
+    settings = load_settings(**options)
     configure_logging(settings.log_format, settings.log_level)
     return settings
 
@@ -126,13 +123,14 @@ def _listen(settings: Settings) -> tuple[Settings, socket.socket, str]:
     """Bind first: with port 0 the sandbox's own address is known only then."""
     bound = _bind(settings)
     port = bound.getsockname()[1]
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return settings.model_copy(update={"port": port}), bound, f"http://{host}:{port}"
+    base = f"http://{in_url(settings.host)}:{port}"
+    return settings.model_copy(update={"port": port}), bound, base
 
 
 def load_app() -> Starlette:
     """Build the application from the environment, for `uvicorn server:app`."""
-    return build_app(_load())
+    with _wrong_settings_explained():
+        return build_app(_load())
 
 
 @app.default
@@ -149,10 +147,7 @@ def serve(
     """Serve MCP over streamable HTTP (the default command)."""
     settings = _load(host=host, port=port, sandbox=sandbox, log_format=log_format)
     settings, bound, base = _listen(settings)
-    try:
-        application = build_app(settings)
-    except RuntimeError as error:
-        stop(str(error))
+    application = build_app(settings)
     welcome = SANDBOX_WELCOME if settings.sandbox else "luma-mcp serves {base}/mcp\n"
     _run(application, settings, bound, welcome.format(base=settings.public_url or base))
 
@@ -168,7 +163,7 @@ def stdio() -> None:
     except LumaMcpError:
         stop("LUMA_API_KEY does not hold an API key.")
     if credentials is None:
-        stop("set LUMA_API_KEY to your Luma API key (https://lumalabs.ai/dream-machine/api/keys).")
+        stop(f"set LUMA_API_KEY to your Luma API key ({KEYS_PAGE}).")
     access = Access(credentials, frozenset(settings.toolsets), settings.readonly)
     server = build_mcp(lambda: open_services(settings, access))
     asyncio.run(server.run_async("stdio", show_banner=False))
@@ -179,11 +174,7 @@ def sandbox(*, host: Host = None, port: Port = None, log_format: LogFormat = Non
     """Run the emulator of Luma alone, for SDKs and other clients."""
     settings = _load(host=host, port=port, log_format=log_format)
     settings, bound, base = _listen(settings)
-    try:
-        application = build_emulator(settings)
-    except RuntimeError as error:
-        stop(str(error))
-    _run(application, settings, bound, f"The sandbox serves {base}/dream-machine/v1\n")
+    _run(build_emulator(settings), settings, bound, f"The sandbox serves {base}/dream-machine/v1\n")
 
 
 @app.command
@@ -196,4 +187,5 @@ def tools() -> None:
 
 def main() -> None:
     """Run the command line."""
-    app()
+    with _wrong_settings_explained():
+        app()

@@ -17,6 +17,8 @@ LumaMcpError
 
 from typing import ClassVar
 
+KEYS_PAGE = "https://lumalabs.ai/dream-machine/api/keys"
+
 
 class LumaMcpError(Exception):
     """Base of all errors that a caller may read; its texts are safe to show.
@@ -53,8 +55,7 @@ class MissingKey(LumaMcpError):
     code = "missing_key"
     default_advice = (
         "Send your Luma API key with every request, in the header 'Authorization: Bearer <key>' "
-        "(or X-API-Key, X-Auth-Token, X-Luma-API-Key). "
-        "Keys are made at https://lumalabs.ai/dream-machine/api/keys."
+        f"(or X-API-Key, X-Auth-Token, X-Luma-API-Key). Keys are made at {KEYS_PAGE}."
     )
 
 
@@ -64,7 +65,7 @@ class KeyRejected(LumaMcpError):
     code = "key_rejected"
     default_advice = (
         "Check the key in your client's settings: it may be mistyped, revoked, or made for another "
-        "Luma product. Dream Machine keys are made at https://lumalabs.ai/dream-machine/api/keys."
+        f"Luma product. Dream Machine keys are made at {KEYS_PAGE}."
     )
 
 
@@ -94,8 +95,8 @@ class InsufficientCredits(LumaMcpError):
 
     code = "insufficient_credits"
     default_advice = (
-        "See the balance with get_credits and add credits at "
-        "https://lumalabs.ai/dream-machine/api/billing/overview."
+        "See the balance with get_credits and add credits to your API account at lumalabs.ai; "
+        "those of a Dream Machine subscription do not count here."
     )
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from types import MappingProxyType
 from typing import Any
 
 import fastmcp
@@ -30,15 +29,17 @@ do; after one that says that a job may exist, look with list_generations first.
 class LumaServer(FastMCP):
     """FastMCP with tools that never change: a call finds its tool at once.
 
-    Asking every provider, transform and visibility rule costs a tenth of a call, and there are
-    none here; a tool that is not one of ours is still looked for that way.
+    Asking every provider, transform and visibility rule was a tenth of a call when measured, and
+    there are none here; a tool that is not one of ours is still looked for that way.
     """
 
-    fixed_tools: Mapping[str, Tool] = MappingProxyType({})
+    def __init__(self, tools: Mapping[str, Tool], **options: Any) -> None:  # noqa: ANN401 - FastMCP's
+        super().__init__(tools=list(tools.values()), **options)
+        self._fixed_tools = tools
 
     async def get_tool(self, name: str, version: VersionSpec | None = None) -> Tool | None:
         """Find a tool by its name."""
-        return self.fixed_tools.get(name) or await super().get_tool(name, version)
+        return self._fixed_tools.get(name) or await super().get_tool(name, version)
 
 
 def build_mcp(
@@ -58,20 +59,19 @@ def build_mcp(
         async with open_services() as services:
             yield {"services": services}
 
-    # There is no exporter that spans could go to, and making them is a tenth of a call.
+    # There is no exporter that spans could go to, and making them was a tenth of a call.
     fastmcp.settings.telemetry_mode = "off"
     tools = build_tools()
     server = LumaServer(
-        "luma-mcp",
+        tools,
+        name="luma-mcp",
         instructions=INSTRUCTIONS,
         version=__version__,
         auth=auth,
         lifespan=services_lifespan,
         middleware=[ToolCalls(tools)],
-        tools=list(tools.values()),
         mask_error_details=True,
     )
-    server.fixed_tools = tools
     _spare_the_hidden_listing(server, {name: tool.parameters for name, tool in tools.items()})
     return server
 

@@ -1,5 +1,6 @@
 """What surrounds every tool call: a log line, the switches, and errors made into answers."""
 
+import math
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -12,12 +13,13 @@ from mcp.types import CallToolRequestParams, ListToolsRequest, TextContent
 from pydantic import ValidationError as PydanticValidationError
 
 from luma_mcp.errors import Internal, LumaMcpError
-from luma_mcp.redaction import count, hiding, redact
+from luma_mcp.redaction import hiding, redact
 from luma_mcp.services import Access
 from luma_mcp.telemetry import get_logger
 from luma_mcp.tools.arguments import no_such_tool, wrong_arguments
 from luma_mcp.tools.caller import access_of_request
 from luma_mcp.tools.definition import LumaTool
+from luma_mcp.wording import count
 
 _log = get_logger()
 KEY_HASH_SHOWN = 12
@@ -107,8 +109,8 @@ def _answer(error: LumaMcpError, request_id: str) -> ToolResult:
         lines.append(redact(error.advice))
     if error.generation_id:
         lines.append(f"The id of the job is {error.generation_id}.")
-    if error.retry_after_seconds is not None:
-        lines.append(f"Try again in {count(round(error.retry_after_seconds), 'second')}.")
+    if error.retry_after_seconds:
+        lines.append(f"Try again in {count(math.ceil(error.retry_after_seconds), 'second')}.")
     fields = {
         "code": error.code,
         "message": lines[0],

@@ -5,11 +5,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-MAX_QUOTE = 300
-# Half a surrogate pair, which JSON can hold, could not even be written.
-_UNPRINTABLE = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+"
-)
+from luma_mcp.wording import MAX_QUOTE, one_line
 
 HIDDEN = "[hidden]"
 _secrets: ContextVar[tuple[str, ...]] = ContextVar("secrets", default=())
@@ -56,18 +52,6 @@ def redact(text: str) -> str:
     return text
 
 
-def one_line(text: str, length: int = MAX_QUOTE) -> str:
-    """Make foreign text one printable line of bounded length; says nothing about secrets."""
-    # More than enough is read of it: blanks and unprintable characters fold.
-    line = " ".join(_UNPRINTABLE.sub(" ", text[: length * 16]).split())
-    return line if len(line) <= length else f"{line[:length].rstrip()}…"
-
-
 def quoted(text: str) -> str:
     """Make foreign text fit for a sentence: one line, cut, nothing secret or unprintable."""
     return one_line(redact(text[: MAX_QUOTE * 32]))
-
-
-def count(number: int, noun: str) -> str:
-    """Write a number with its noun: 1 second, 2 seconds."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

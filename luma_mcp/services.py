@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from luma_mcp.credentials import Credentials
-from luma_mcp.errors import LumaMcpError, MissingKey, RefusedByPolicy
+from luma_mcp.errors import KEYS_PAGE, LumaMcpError, MissingKey, RefusedByPolicy
 from luma_mcp.luma.dream_machine import DreamMachine
 from luma_mcp.luma.reachability import Reachability
 from luma_mcp.luma.sending import Sender
@@ -32,24 +32,25 @@ class Access:
         Raises:
             RefusedByPolicy: Says which switch forbids it.
         """
+        if self.offers(toolset, reads_only=reads_only):
+            return
         if toolset not in self.toolsets:
             raise RefusedByPolicy(
                 f"{tool} belongs to the toolset '{toolset}', which is switched off here.",
                 advice="Name it in the header X-MCP-Toolsets, or ask the operator of this server.",
             )
-        if self.readonly and not reads_only:
-            raise RefusedByPolicy(
-                f"{tool} changes or spends something, and this connection is read-only.",
-                advice="Remove the header X-MCP-Readonly, or ask the operator of this server.",
-            )
+        raise RefusedByPolicy(
+            f"{tool} changes or spends something, and this connection is read-only.",
+            advice="Remove the header X-MCP-Readonly, or ask the operator of this server.",
+        )
 
 
 @dataclass(frozen=True)
 class Services:
-    """What all requests of the process share; holds no caller's key.
+    """What all requests of the process share.
 
-    `own_access` belongs to the one user of the stdio transport. Over HTTP it is None: there
-    is nothing on the server's side to fall back to.
+    `own_access` holds the key of the one user of the stdio transport. Over HTTP it is None: no
+    key is kept, and there is nothing on the server's side to fall back to.
     """
 
     settings: Settings
@@ -84,8 +85,8 @@ def _missing(credentials: Credentials) -> LumaMcpError:
     return MissingKey(
         "This tool needs a key for Luma's Dream Machine API; the key that came is for the "
         "Agents API.",
-        advice="Add the header 'X-Luma-API-Key: <Dream Machine key>', made at "
-        "https://lumalabs.ai/dream-machine/api/keys.",
+        advice="Add the header 'X-Luma-API-Key: <Dream Machine key>', with a key made at "
+        f"{KEYS_PAGE}.",
     )
 
 

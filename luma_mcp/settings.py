@@ -2,20 +2,21 @@
 
 import difflib
 import os
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
-from pydantic import field_validator as validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from luma_mcp.validation import reason_of
+from luma_mcp.wording import reason_of
 
 PREFIX = "LUMA_MCP_"
 SANDBOX_PATH = "/sandbox"
+# Set where the tests run, and so in the environment of the servers that they start.
 TEST_SWITCHES = frozenset({"LUMA_MCP_REQUIRE_ALL"})
 
 Toolset = Literal["videos", "images", "generations", "account"]
+TOOLSETS: tuple[Toolset, ...] = get_args(Toolset)
 
 
 class SettingError(Exception):
@@ -60,7 +61,7 @@ class Settings(BaseSettings):
         default=512, ge=1, le=10_000, description="calls of Luma in flight at once; others queue"
     )
     toolsets: Annotated[tuple[Toolset, ...], NoDecode, BeforeValidator(_split)] = Field(
-        default=("videos", "images", "generations", "account"),
+        default=TOOLSETS,
         description="groups of tools on offer; a caller's X-MCP-Toolsets can only narrow them",
     )
     readonly: bool = Field(
@@ -103,9 +104,9 @@ class Settings(BaseSettings):
         """Where Dream Machine is: Luma, or the process's own sandbox on loopback."""
         if not self.sandbox:
             return self.dream_machine_url
-        wildcard = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - compared, not bound
-        host = f"[{self.host}]" if self.host == "::1" else wildcard.get(self.host, self.host)
-        return f"http://{host}:{self.port}{SANDBOX_PATH}/dream-machine/v1"
+        wildcard = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+        host = wildcard.get(self.host, self.host)
+        return f"http://{in_url(host)}:{self.port}{SANDBOX_PATH}/dream-machine/v1"
 
     @property
     def own_hosts(self) -> tuple[str, ...]:
@@ -113,7 +114,7 @@ class Settings(BaseSettings):
         public = urlsplit(self.public_url).hostname if self.public_url else None
         return (*self.allowed_hosts, public) if public else self.allowed_hosts
 
-    @validator("dream_machine_url", "public_url")
+    @field_validator("dream_machine_url", "public_url")
     @classmethod
     def _is_base_url(cls, value: str | None) -> str | None:
         if value is None:
@@ -136,6 +137,11 @@ class StdioKeys(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     luma_api_key: SecretStr | None = None
+
+
+def in_url(host: str) -> str:
+    """Write a host as it stands in a URL: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def variable_name(field: str) -> str:

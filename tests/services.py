@@ -11,11 +11,11 @@ from luma_mcp.luma.reachability import Reachability
 from luma_mcp.luma.sending import Sender
 from luma_mcp.luma.transport import HEADERS
 from luma_mcp.services import Access, Services
-from luma_mcp.settings import Settings
+from luma_mcp.settings import TOOLSETS, Settings
 
 
 def access_with(key: str, *, readonly: bool = False, toolsets: str = "") -> Access:
-    names = toolsets.split(",") if toolsets else Settings.model_fields["toolsets"].default
+    names = toolsets.split(",") if toolsets else TOOLSETS
     return Access(Credentials(ApiKey(key)), frozenset(names), readonly)
 
 

@@ -1,7 +1,9 @@
 """The documents say what is so: their tables, trees, links and commands are checked."""
 
+import json
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -24,7 +26,7 @@ def test_the_example_environment_lists_every_setting_with_its_default() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_within_the_repository_leads_somewhere(page) -> None:  # noqa: ANN001
+def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
     missing = [link for link in LINK.findall(page.read_text()) if not (ROOT / link).exists()]
     assert missing == []
 
@@ -42,6 +44,18 @@ def test_the_architectures_tree_is_the_packages() -> None:
     }
     found = {path for path in found if "__" not in path}
     assert {path.removesuffix(".py") for path in drawn} == found
+
+
+def test_every_json_of_the_readme_is_json() -> None:
+    blocks = re.findall(r"```json\n(.*?)```", README.read_text(), re.DOTALL)
+    assert len(blocks) == 3
+    assert all(json.loads(block) for block in blocks)
+
+
+def test_what_security_is_shown_by_exists() -> None:
+    shown = re.findall(r"`(tests/[\w/.]+)`", (ROOT / "SECURITY.md").read_text())
+    assert len(shown) > 10
+    assert [path for path in shown if not (ROOT / path).exists()] == []
 
 
 def test_the_changelog_knows_this_version() -> None:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from luma_mcp.redaction import HIDDEN, MAX_QUOTE, hiding, quoted, redact
+from luma_mcp.redaction import HIDDEN, hiding, quoted, redact
+from luma_mcp.wording import MAX_QUOTE
 
 SECRET = "a key of no shape"
 

@@ -5,7 +5,6 @@ lumalabs/lumaai-api. POST /generations is a legacy alias of POST /generations/vi
 body and answer, so it needs no method here.
 """
 
-import re
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -25,27 +24,12 @@ from luma_mcp.luma.dream_machine_models import (
     Request,
     Upscale,
 )
+from luma_mcp.luma.ids import checked_id
 from luma_mcp.luma.sending import MAY_EXIST, Call, Sender, id_in
 from luma_mcp.luma.transport import Answer, BearerKey
 
-_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _WORDS = TypeAdapter(list[str])
 _Body = TypeVar("_Body", bound=BaseModel)
-
-
-def checked_id(generation_id: str) -> str:
-    """Let only an id into a URL, never a path.
-
-    Raises:
-        InvalidRequest: The text is not a UUID.
-    """
-    if not _ID.fullmatch(generation_id):
-        raise InvalidRequest(
-            "generation_id is not the id of a generation.",
-            advice="An id looks like 123e4567-e89b-12d3-a456-426614174000; list_generations "
-            "shows yours.",
-        )
-    return generation_id.lower()
 
 
 def _read(model: type[_Body], answer: Answer) -> _Body:

@@ -123,7 +123,7 @@ class CreateImage(Request):
 
 
 class Placement(Request):
-    """Where the source sits in the new canvas; all in pixels of the canvas."""
+    """Where the source sits in the new canvas, in pixels."""
 
     grid_position_x: int | None = None
     grid_position_y: int | None = None
@@ -188,13 +188,13 @@ class AddAudio(Request):
     callback_url: str | None = None
 
 
-class Answer(BaseModel):
+class Reply(BaseModel):
     """Base of answers: unknown members are kept."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
 
-class Assets(Answer):
+class Assets(Reply):
     """Links to what was made; null until the job is done."""
 
     video: str | None = None
@@ -202,7 +202,7 @@ class Assets(Answer):
     progress_video: str | None = None
 
 
-class Generation(Answer):
+class Generation(Reply):
     """A job and, once it is completed, what it made."""
 
     id: str | None = None
@@ -215,7 +215,7 @@ class Generation(Answer):
     request: dict[str, Any] | None = None
 
 
-class GenerationList(Answer):
+class GenerationList(Reply):
     """One page of the caller's generations."""
 
     generations: list[Generation]
@@ -225,13 +225,13 @@ class GenerationList(Answer):
     offset: int | None = None
 
 
-class Credits(Answer):
+class Credits(Reply):
     """The balance of the API account, in US cents."""
 
     credit_balance: FiniteFloat
 
 
-class Pong(Answer):
+class Pong(Reply):
     """The answer of GET /ping."""
 
     message: str | None = None

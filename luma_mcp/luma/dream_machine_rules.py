@@ -5,11 +5,12 @@ The texts say what Luma's own would say (docs.lumalabs.ai, page "Errors"), and w
 
 from luma_mcp.errors import InvalidRequest
 from luma_mcp.luma.dream_machine_models import (
-    CreateImage,
     CreateVideo,
     Keyframe,
     Keyframes,
-    Placement,
+    ModifyVideo,
+    ReframeImage,
+    ReframeVideo,
 )
 
 MIN_PROMPT, MAX_PROMPT = 3, 5000
@@ -93,28 +94,30 @@ def check_create_video(request: CreateVideo) -> None:
     _check_loop(request)
 
 
-def check_create_image(request: CreateImage) -> None:
-    """Apply the rules of POST /generations/image.
+def check_modify_video(request: ModifyVideo) -> None:
+    """Apply the rules of POST /generations/video/modify.
 
     Raises:
         InvalidRequest: The prompt has a length that Luma refuses.
     """
-    check_prompt(request.prompt)
+    if request.prompt is not None:
+        check_prompt(request.prompt)
 
 
-def check_placement(placement: Placement) -> None:
-    """Refuse crop bounds that leave nothing; what else Luma does with them is not published.
+def check_reframe(request: ReframeImage | ReframeVideo) -> None:
+    """Apply the rules of both reframe operations.
+
+    Crop bounds must leave something; what else Luma does with them is not published.
 
     Raises:
-        InvalidRequest: A start that is not before its end.
+        InvalidRequest: The prompt has a length that Luma refuses, or a start is not before its end.
     """
-    bounds = (
-        ("x", placement.x_start, placement.x_end),
-        ("y", placement.y_start, placement.y_end),
-    )
+    if request.prompt is not None:
+        check_prompt(request.prompt)
+    bounds = (("x", request.x_start, request.x_end), ("y", request.y_start, request.y_end))
     for axis, start, end in bounds:
         if start is not None and end is not None and start >= end:
             raise InvalidRequest(
                 f"{axis}_start ({start}) must be less than {axis}_end ({end}).",
-                advice="Swap the two, or leave both out and Luma centres the source.",
+                advice="Swap the two, or leave both out.",
             )

@@ -12,12 +12,15 @@ PATIENCE_SECONDS = 5.0
 class Reachability:
     """Asks Luma's /ping without a key: any answer will do.
 
-    However often readiness is asked for, Luma hears of it once in `FRESH_SECONDS`.
+    However often readiness is asked for, Luma hears of it once in `fresh_seconds`.
     """
 
-    def __init__(self, client: httpx.AsyncClient, base_url: str) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, base_url: str, *, fresh_seconds: float = FRESH_SECONDS
+    ) -> None:
         self._client = client
         self._url = f"{base_url}/ping"
+        self._fresh_seconds = fresh_seconds
         self._asking = asyncio.Lock()
         self._known: tuple[float, bool] | None = None
 
@@ -25,7 +28,7 @@ class Reachability:
         """Tell whether Luma answered, now or a moment ago."""
         async with self._asking:
             now = asyncio.get_running_loop().time()
-            if self._known is None or now - self._known[0] >= FRESH_SECONDS:
+            if self._known is None or now - self._known[0] >= self._fresh_seconds:
                 self._known = (now, await self._ask())
             return self._known[1]
 

@@ -6,7 +6,6 @@ that the job may exist, because a second POST could be a second charge.
 """
 
 import asyncio
-import itertools
 import random
 import re
 from collections.abc import Awaitable, Callable
@@ -16,6 +15,7 @@ import aiohttp
 import httpx
 
 from luma_mcp.errors import BadResponse, LumaMcpError, NotFound, TimedOut, Unavailable
+from luma_mcp.luma.ids import ID_PATTERN
 from luma_mcp.luma.refusals import error_from
 from luma_mcp.luma.transport import Answer, Interrupted, never_reached_luma, read_answer
 
@@ -27,9 +27,7 @@ MAY_EXIST = (
     "The job may have been created and charged. Look for it with list_generations before you "
     "create it again."
 )
-_NEXT_ID = re.compile(
-    rb'"id"\s*:\s*"([0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})"'
-)
+_NEXT_ID = re.compile(rf'"id"\s*:\s*"({ID_PATTERN})"'.encode())
 
 
 @dataclass(frozen=True)
@@ -151,8 +149,9 @@ class Sender:
             LumaMcpError: The one error that the failure stands for.
         """
         deadline = asyncio.get_running_loop().time() + self._timeout_seconds
-        in_doubt = False
-        for number in itertools.count(1):
+        in_doubt, number = False, 0
+        while True:
+            number += 1
             try:
                 return await self._try_once(call, auth, deadline)
             except _Failure as failure:
@@ -165,7 +164,6 @@ class Sender:
                 if late or not repeatable or number == MAX_ATTEMPTS:
                     raise failure.as_error_of(call) from failure.__cause__
             await self._sleep(pause)
-        raise AssertionError  # pragma: no cover - the count has no end
 
     def _pause(self, failure: _Failure, number: int) -> float:
         backoff = FIRST_PAUSE_SECONDS * 2 ** (number - 1) * self._jitter()

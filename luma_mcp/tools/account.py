@@ -1,11 +1,71 @@
-"""Tools about the account and what Luma knows."""
+"""Tools about the account and what Luma knows, with their answers."""
+
+from typing import Literal
 
 from fastmcp.tools import tool
+from pydantic import Field
 
 from luma_mcp.services import Caller
 from luma_mcp.tools.caller import CURRENT_CALLER
 from luma_mcp.tools.definition import READS
-from luma_mcp.tools.results import CameraMotions, Concepts, Credits, Pong
+from luma_mcp.tools.results import Result
+from luma_mcp.wording import count, one_line
+
+
+class Credits(Result):
+    """The balance of the caller's API account."""
+
+    credit_balance_cents: float = Field(description="US cents, as Luma counts.")
+    credit_balance_usd: float = Field(description="The same in US dollars.")
+
+    def lines(self) -> list[str]:
+        """Say it in dollars."""
+        sign = "-" if self.credit_balance_usd < 0 else ""
+        return [f"The balance is {sign}${abs(self.credit_balance_usd):,.2f}."]
+
+
+class Concepts(Result):
+    """The keys that `concepts` of create_generation takes."""
+
+    concepts: list[str]
+
+    def lines(self) -> list[str]:
+        """Say them in one line."""
+        return [_listed(self.concepts, "concept")]
+
+
+class CameraMotions(Result):
+    """Words for camera motions."""
+
+    camera_motions: list[str]
+    source: Literal["camera_motion", "concepts"] = Field(
+        description="camera_motion: phrases for the prompt; concepts: keys for `concepts`."
+    )
+
+    def lines(self) -> list[str]:
+        """Say them, and how to use them."""
+        use = (
+            "put its words into the prompt"
+            if self.source == "camera_motion"
+            else "give its key to create_generation as one of its concepts"
+        )
+        return [f"{_listed(self.camera_motions, 'camera motion')}.", f"To use one, {use}."]
+
+
+class Pong(Result):
+    """Luma is there and takes the key."""
+
+    api: Literal["dream_machine"] = "dream_machine"
+    message: str
+
+    def lines(self) -> list[str]:
+        """Say that it works."""
+        return ["Luma's Dream Machine API answers and takes the key."]
+
+
+def _listed(words: list[str], noun: str) -> str:
+    number = count(len(words), noun)
+    return f"{number}: {', '.join(one_line(word) for word in words)}" if words else number
 
 
 @tool(title="See the balance", tags={"account"}, annotations=READS)
@@ -30,9 +90,9 @@ async def list_concepts(caller: Caller = CURRENT_CALLER) -> Concepts:
 
 @tool(title="List camera motions", tags={"account"}, annotations=READS)
 async def get_camera_motions(caller: Caller = CURRENT_CALLER) -> CameraMotions:
-    """List words for camera motions.
+    """List camera motions that a prompt can name.
 
-    Use it to find a motion for a prompt. Where Luma no longer has its list of phrases, the answer
+    Use it to find one. Where Luma no longer has its list of phrases, the answer
     holds the concepts, which do the same; `source` says which of the two it is.
     """
     motions, source = await caller.dream_machine.list_camera_motions_or_concepts()

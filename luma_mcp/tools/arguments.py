@@ -7,8 +7,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from luma_mcp.errors import InvalidRequest
+from luma_mcp.luma.ids import EXAMPLE_ID
 from luma_mcp.redaction import quoted
-from luma_mcp.validation import reason_of
+from luma_mcp.wording import reason_of
 
 MAX_REPORTED = 5
 MAX_NAME = 40
@@ -32,11 +33,8 @@ def _path(location: Sequence[int | str]) -> str:
 
 def _wrong_pattern(name: str) -> str:
     if name.endswith(("generation_id", ".id")):
-        return f"{name} must be the id of a generation, such as {_EXAMPLE_ID}."
+        return f"{name} must be the id of a generation, such as {EXAMPLE_ID}."
     return f"{name} must be a public URL that starts with https:// (or http://)."
-
-
-_EXAMPLE_ID = "123e4567-e89b-12d3-a456-426614174000"
 
 
 def _sentence(error: dict[str, Any], parameters: Sequence[str]) -> str:

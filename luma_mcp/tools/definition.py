@@ -27,18 +27,17 @@ DELETES = ToolAnnotations(
 def _without_nulls(schema: Any) -> Any:  # noqa: ANN401 - any part of a JSON schema
     """Announce optional parameters plainly, as `X` instead of `X or null, null by default`.
 
-    Null is still taken. The plain form is what most clients show best, and a quarter shorter.
+    Null is still taken. The plain form is shorter, and clients show it better.
     """
     if isinstance(schema, list):
         return [_without_nulls(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     plain = {name: _without_nulls(value) for name, value in schema.items()}
-    options = plain.get("anyOf")
-    if isinstance(options, list) and len(options) == 2 and {"type": "null"} in options:  # noqa: PLR2004 - a type and null
-        (option,) = (option for option in options if option != {"type": "null"})
+    options = [option for option in plain.get("anyOf", ()) if option != {"type": "null"}]
+    if len(options) == 1:
         del plain["anyOf"]
-        plain = {**option, **plain}
+        plain = {**options[0], **plain}
     if "default" in plain and plain["default"] is None:
         del plain["default"]
     return plain

@@ -16,10 +16,10 @@ from luma_mcp.tools.results import Deletion, Generation, GenerationList
 async def get_generation(
     generation_id: GenerationId, caller: Caller = CURRENT_CALLER
 ) -> Generation:
-    """See how a video or picture stands and, once it is completed, where it is.
+    """Get the state of a video or picture and, once it is completed, its links.
 
-    Use it after a creating tool, every few seconds until is_final is true. The links in the answer
-    are to be shown to the user, who may want to save the file soon.
+    Use it after a creating tool, every few seconds until is_final is true. Show the links to the
+    user, and say that the files should be saved soon: how long Luma keeps them is not published.
     """
     return Generation.of(await caller.dream_machine.get_generation(generation_id))
 
@@ -43,7 +43,7 @@ async def list_generations(
 async def delete_generation(
     generation_id: GenerationId, caller: Caller = CURRENT_CALLER
 ) -> Deletion:
-    """Delete a generation and its files for good; it gives no credits back.
+    """Delete a generation for good.
 
     Ask the user before calling it: it cannot be undone.
     """

@@ -6,20 +6,19 @@ from fastmcp.tools import tool
 from pydantic import Field
 
 from luma_mcp.luma import dream_machine_models as luma
-from luma_mcp.luma.dream_machine_rules import check_placement, check_prompt
+from luma_mcp.luma.dream_machine_rules import check_prompt, check_reframe
 from luma_mcp.services import Caller
 from luma_mcp.tools.caller import CURRENT_CALLER
 from luma_mcp.tools.definition import CREATES
 from luma_mcp.tools.parameters import (
-    AspectRatio,
     CallbackUrl,
     CharacterRef,
-    CropEnd,
-    CropStart,
+    CropBottom,
+    CropLeft,
+    CropRight,
+    CropTop,
     GridX,
     GridY,
-    ImageFormat,
-    ImageModel,
     MediaUrl,
     OptionalRatio,
     Prompt,
@@ -27,12 +26,11 @@ from luma_mcp.tools.parameters import (
     ResizedSide,
     WeightedImage,
 )
-from luma_mcp.tools.requests import character_request, weighted_image, weighted_images
 from luma_mcp.tools.results import Generation
 
-OptionalFormat = Annotated[ImageFormat | None, Field(description="Luma's default is jpg.")]
+OptionalFormat = Annotated[luma.ImageFormat | None, Field(description="Luma's default is jpg.")]
 ChosenModel = Annotated[
-    ImageModel, Field(description="photon-1 looks best; photon-flash-1 is faster and cheaper.")
+    luma.ImageModel, Field(description="photon-1 looks best; photon-flash-1 is faster and cheaper.")
 ]
 
 
@@ -47,7 +45,7 @@ async def generate_image(
         Field(max_length=4, description="Up to 4 pictures to take content from."),
     ] = None,
     style_ref: Annotated[
-        list[WeightedImage] | None, Field(description="A picture whose style to take.")
+        list[WeightedImage] | None, Field(description="Usually one picture, whose style to take.")
     ] = None,
     character_ref: Annotated[
         CharacterRef | None, Field(description="1 to 4 pictures of a person to keep.")
@@ -62,9 +60,9 @@ async def generate_image(
     callback_url: CallbackUrl = None,
     caller: Caller = CURRENT_CALLER,
 ) -> Generation:
-    """Start a picture from words and reference pictures; costs credits.
+    """Start a picture from a prompt and reference pictures; costs credits.
 
-    Answers at once with the id of the job, which takes some 5 to 30 seconds; follow it with
+    Answers at once with the id of the job, which usually takes seconds; follow it with
     get_generation.
     """
     request = luma.CreateImage(
@@ -72,10 +70,10 @@ async def generate_image(
         model=model,
         aspect_ratio=aspect_ratio,
         format=format,
-        image_ref=weighted_images(image_ref),
-        style_ref=weighted_images(style_ref),
-        character_ref=character_request(character_ref),
-        modify_image_ref=weighted_image(modify_image_ref) if modify_image_ref else None,
+        image_ref=[*image_ref] if image_ref else None,
+        style_ref=[*style_ref] if style_ref else None,
+        character_ref=character_ref,
+        modify_image_ref=modify_image_ref,
         callback_url=callback_url,
     )
     check_prompt(prompt)
@@ -85,28 +83,27 @@ async def generate_image(
 @tool(title="Reframe a picture", tags={"images"}, annotations=CREATES)
 async def reframe_image(
     media_url: MediaUrl,
-    aspect_ratio: Annotated[AspectRatio, Field(description="The new ratio.")],
+    aspect_ratio: Annotated[luma.AspectRatio, Field(description="The new ratio.")],
     model: ChosenModel = "photon-1",
     prompt: ReframePrompt = None,
     format: OptionalFormat = None,  # noqa: A002 - Luma's word
     grid_position_x: GridX = None,
     grid_position_y: GridY = None,
-    x_start: CropStart = None,
-    x_end: CropEnd = None,
-    y_start: CropStart = None,
-    y_end: CropEnd = None,
+    x_start: CropLeft = None,
+    x_end: CropRight = None,
+    y_start: CropTop = None,
+    y_end: CropBottom = None,
     resized_width: ResizedSide = None,
     resized_height: ResizedSide = None,
     callback_url: CallbackUrl = None,
     caller: Caller = CURRENT_CALLER,
 ) -> Generation:
-    """Give a picture another aspect ratio; what is missing is invented. Costs credits.
+    """Give a picture another aspect ratio; the new area is filled in. Costs credits.
 
-    The source may have up to 10 MB. Without numbers it is centred. Answers at once with the id of
-    the job; follow it with get_generation.
+    The source may have up to 10 MB. The new canvas, which the numbers count in, has 1536x1536
+    (1:1), 1792x1344 (4:3), 2048x1152 (16:9) or 2432x1024 pixels (21:9); for upright ratios the
+    sides change places. Answers at once with the id of the job; follow it with get_generation.
     """
-    if prompt is not None:
-        check_prompt(prompt)
     request = luma.ReframeImage(
         media=luma.Media(url=media_url),
         aspect_ratio=aspect_ratio,
@@ -123,5 +120,5 @@ async def reframe_image(
         resized_height=resized_height,
         callback_url=callback_url,
     )
-    check_placement(request)
+    check_reframe(request)
     return Generation.of(await caller.dream_machine.reframe_image(request))

@@ -4,23 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from luma_mcp.luma.dream_machine_models import (
-    AspectRatio,
-    Duration,
-    ImageFormat,
-    ImageModel,
-    ModifyMode,
-    Resolution,
-    VideoModel,
-)
-
-__all__ = ["AspectRatio", "ImageFormat", "ImageModel", "ModifyMode", "Resolution", "VideoModel"]
-
-ID_PATTERN = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+from luma_mcp.luma import dream_machine_models as luma
+from luma_mcp.luma.dream_machine_rules import MAX_PROMPT, MIN_PROMPT
+from luma_mcp.luma.ids import ID_PATTERN
 
 GenerationId = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, pattern=ID_PATTERN),
+    StringConstraints(strip_whitespace=True, pattern=f"^{ID_PATTERN}$"),
     Field(description="Id of a generation (a UUID), as a creating tool or the list gave it."),
 ]
 Url = Annotated[
@@ -32,8 +22,8 @@ Prompt = Annotated[
     str,
     Field(
         description="What to show, in plain words: subject, action, place, light, camera. "
-        "3 to 5,000 characters.",
-        json_schema_extra={"minLength": 3, "maxLength": 5000},
+        f"{MIN_PROMPT} to {MAX_PROMPT:,} characters.",
+        json_schema_extra={"minLength": MIN_PROMPT, "maxLength": MAX_PROMPT},
     ),
 ]
 CallbackUrl = Annotated[
@@ -70,29 +60,21 @@ class Keyframes(BaseModel):
     )
 
 
-class WeightedImage(BaseModel):
+class WeightedImage(luma.WeightedImage):
     """A reference picture and how much it counts."""
 
-    model_config = ConfigDict(extra="forbid")
-
     url: Url = Field(description="Public URL of the picture.")
-    weight: float | None = Field(
-        default=None, ge=0, le=1, description="Influence, 0 to 1; Luma's examples use 0.8 to 1."
-    )
+    weight: float | None = Field(default=None, ge=0, le=1, description="Influence, 0 to 1.")
 
 
-class CharacterImages(BaseModel):
+class CharacterImages(luma.CharacterImages):
     """Pictures of one person."""
-
-    model_config = ConfigDict(extra="forbid")
 
     images: list[Url] = Field(min_length=1, max_length=4, description="1 to 4 picture URLs.")
 
 
-class CharacterRef(BaseModel):
+class CharacterRef(luma.CharacterRef):
     """The person to keep recognisable."""
-
-    model_config = ConfigDict(extra="forbid")
 
     identity0: CharacterImages
 
@@ -106,12 +88,12 @@ def _concept_key(value: object) -> object:
 
 ConceptKey = Annotated[str, BeforeValidator(_concept_key), StringConstraints(min_length=1)]
 
-OptionalDuration = Annotated[Duration | None, Field(description="Length of the clip.")]
+OptionalDuration = Annotated[luma.Duration | None, Field(description="Length of the clip.")]
 OptionalRatio = Annotated[
-    AspectRatio | None, Field(description="Width to height; Luma's default is 16:9.")
+    luma.AspectRatio | None, Field(description="Width to height; Luma's default is 16:9.")
 ]
 OptionalResolution = Annotated[
-    Resolution | None, Field(description="Sharper costs more: 4k is 16 times 540p.")
+    luma.Resolution | None, Field(description="Sharper costs more: 4k is 16 times 540p.")
 ]
 FirstFrameUrl = Annotated[
     Url | None, Field(description="Public URL of an edited first frame that guides the result.")
@@ -124,8 +106,10 @@ GridX = Annotated[
 GridY = Annotated[
     int | None, Field(description="Top edge of the source in the new canvas, in pixels.")
 ]
-CropStart = Annotated[int | None, Field(ge=0, description="Crop bound of the source, in pixels.")]
-CropEnd = Annotated[int | None, Field(ge=0, description="Crop bound of the source, in pixels.")]
+CropLeft = Annotated[int | None, Field(ge=0, description="Left crop bound, in pixels.")]
+CropRight = Annotated[int | None, Field(ge=0, description="Right crop bound, in pixels.")]
+CropTop = Annotated[int | None, Field(ge=0, description="Top crop bound, in pixels.")]
+CropBottom = Annotated[int | None, Field(ge=0, description="Bottom crop bound, in pixels.")]
 ResizedSide = Annotated[
     int | None, Field(ge=1, description="Size of the source before it is placed, in pixels.")
 ]

@@ -2,7 +2,7 @@
 
 from luma_mcp.errors import InvalidRequest
 from luma_mcp.luma import dream_machine_models as luma
-from luma_mcp.tools.parameters import CharacterRef, Keyframe, Keyframes, WeightedImage
+from luma_mcp.tools.parameters import Keyframe, Keyframes
 
 
 def _keyframe_request(name: str, frame: Keyframe | None) -> luma.Keyframe | None:
@@ -35,21 +35,3 @@ def keyframes_request(keyframes: Keyframes | None) -> luma.Keyframes | None:
 def optional_media(url: str | None) -> luma.Media | None:
     """Build Luma's `{"url": …}`, if there is one."""
     return luma.Media(url=url) if url else None
-
-
-def weighted_image(image: WeightedImage) -> luma.WeightedImage:
-    """Build one reference picture."""
-    return luma.WeightedImage(url=image.url, weight=image.weight)
-
-
-def weighted_images(images: list[WeightedImage] | None) -> list[luma.WeightedImage] | None:
-    """Build reference pictures, if there are any."""
-    return [weighted_image(image) for image in images] if images else None
-
-
-def character_request(character: CharacterRef | None) -> luma.CharacterRef | None:
-    """Build the person to keep, if there is one."""
-    if character is None:
-        return None
-    images = luma.CharacterImages(images=list(character.identity0.images))
-    return luma.CharacterRef(identity0=images)

@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 
 from luma_mcp.luma import dream_machine_models as luma
 from luma_mcp.luma.failures import FailureCode, meaning_of
-from luma_mcp.redaction import count, one_line, quoted
+from luma_mcp.redaction import quoted
+from luma_mcp.wording import count, one_line
 
 FINAL_STATES = frozenset({"completed", "failed"})
 MAX_PROMPT_LINE = 200
@@ -38,7 +39,9 @@ class Assets(BaseModel):
 
     video: str | None = Field(default=None, description="MP4 file.")
     image: str | None = Field(default=None, description="JPEG or PNG file.")
-    progress_video: str | None = Field(default=None, description="Preview while it is made.")
+    progress_video: str | None = Field(
+        default=None, description="A further link, which Luma does not explain."
+    )
 
 
 class Failure(BaseModel):
@@ -80,7 +83,9 @@ class Generation(Result):
     id: str
     api: Literal["dream_machine"] = "dream_machine"
     type: str | None = Field(description="video, image, upscale_video, add_audio, ...")
-    state: str = Field(description="Luma's word: queued, dreaming, completed or failed.")
+    state: str = Field(
+        description="Luma's word: queued, dreaming, completed or failed; unknown if it gave none."
+    )
     is_final: bool = Field(description="Whether the state will not change any more.")
     model: str | None
     created_at: str | None
@@ -151,11 +156,6 @@ def _words(name: str) -> str:
 
 def _cut(text: str) -> str:
     return one_line(text, MAX_PROMPT_LINE)
-
-
-def _listed(words: list[str], noun: str) -> str:
-    number = count(len(words), noun)
-    return f"{number}: {', '.join(one_line(word) for word in words)}" if words else number
 
 
 def _is_web_address(url: str) -> bool:
@@ -234,54 +234,3 @@ class Deletion(Result):
     def lines(self) -> list[str]:
         """Say that it is gone."""
         return [f"Generation {self.id} is deleted."]
-
-
-class Credits(Result):
-    """The balance of the caller's API account."""
-
-    credit_balance_cents: float = Field(description="US cents, as Luma counts.")
-    credit_balance_usd: float = Field(description="The same in US dollars.")
-
-    def lines(self) -> list[str]:
-        """Say it in dollars."""
-        sign = "-" if self.credit_balance_usd < 0 else ""
-        return [f"The balance is {sign}${abs(self.credit_balance_usd):,.2f}."]
-
-
-class Concepts(Result):
-    """The keys that `concepts` of create_generation takes."""
-
-    concepts: list[str]
-
-    def lines(self) -> list[str]:
-        """Say them in one line."""
-        return [_listed(self.concepts, "concept")]
-
-
-class CameraMotions(Result):
-    """Words for camera motions."""
-
-    camera_motions: list[str]
-    source: Literal["camera_motion", "concepts"] = Field(
-        description="camera_motion: phrases for the prompt; concepts: keys for `concepts`."
-    )
-
-    def lines(self) -> list[str]:
-        """Say them, and how to use them."""
-        use = (
-            "put its words into the prompt"
-            if self.source == "camera_motion"
-            else "give its key to create_generation as one of its concepts"
-        )
-        return [f"{_listed(self.camera_motions, 'camera motion')}.", f"To use one, {use}."]
-
-
-class Pong(Result):
-    """Luma is there and takes the key."""
-
-    api: Literal["dream_machine"] = "dream_machine"
-    message: str
-
-    def lines(self) -> list[str]:
-        """Say that it works."""
-        return ["Luma's Dream Machine API answers and takes the key."]

@@ -1,32 +1,34 @@
 """Tools that make videos."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastmcp.tools import tool
 from pydantic import Field
 
 from luma_mcp.luma import dream_machine_models as luma
 from luma_mcp.luma.dream_machine_rules import (
+    MAX_PROMPT,
     check_create_video,
-    check_placement,
+    check_modify_video,
     check_prompt,
+    check_reframe,
 )
 from luma_mcp.services import Caller
 from luma_mcp.tools.caller import CURRENT_CALLER
 from luma_mcp.tools.definition import CREATES
 from luma_mcp.tools.parameters import (
-    AspectRatio,
     CallbackUrl,
     ConceptKey,
-    CropEnd,
-    CropStart,
+    CropBottom,
+    CropLeft,
+    CropRight,
+    CropTop,
     FirstFrameUrl,
     GenerationId,
     GridX,
     GridY,
     Keyframes,
     MediaUrl,
-    ModifyMode,
     OptionalDuration,
     OptionalPrompt,
     OptionalRatio,
@@ -34,8 +36,6 @@ from luma_mcp.tools.parameters import (
     Prompt,
     ReframePrompt,
     ResizedSide,
-    Resolution,
-    VideoModel,
 )
 from luma_mcp.tools.requests import keyframes_request, optional_media
 from luma_mcp.tools.results import Generation
@@ -45,7 +45,7 @@ from luma_mcp.tools.results import Generation
 async def create_generation(
     prompt: Prompt | None = None,
     model: Annotated[
-        VideoModel, Field(description="ray-2 looks best; ray-flash-2 is faster and cheaper.")
+        luma.VideoModel, Field(description="ray-2 looks best; ray-flash-2 is faster and cheaper.")
     ] = "ray-2",
     aspect_ratio: OptionalRatio = None,
     resolution: OptionalResolution = None,
@@ -68,12 +68,12 @@ async def create_generation(
     callback_url: CallbackUrl = None,
     caller: Caller = CURRENT_CALLER,
 ) -> Generation:
-    """Start a video from words, pictures or earlier clips; costs credits.
+    """Start a video from a prompt, pictures or earlier clips; costs credits.
 
     Use it for text to video, for animating a picture (frame0), for a transition between two
     pictures (frame0 and frame1), and for extending a clip (a generation as frame0). A prompt is
-    needed unless a picture is given. Answers at once with the id of the job, which takes from half
-    a minute to a few minutes; follow it with get_generation.
+    needed unless a picture is given. Answers at once with the id of the job, which usually takes
+    minutes; follow it with get_generation.
     """
     request = luma.CreateVideo(
         prompt=prompt,
@@ -94,15 +94,15 @@ async def create_generation(
 async def modify_video(
     media_url: MediaUrl,
     mode: Annotated[
-        ModifyMode,
+        luma.ModifyMode,
         Field(
             description="How far to go: adhere keeps closest to the source, flex keeps its "
             "shapes, reimagine is the loosest; a higher digit is stronger."
         ),
     ],
     model: Annotated[
-        VideoModel,
-        Field(description="ray-2 takes up to 10 s and 100 MB, ray-flash-2 up to 15 s."),
+        luma.VideoModel,
+        Field(description="Source up to 100 MB and, with ray-2, 10 s; with ray-flash-2, 15 s."),
     ] = "ray-2",
     prompt: OptionalPrompt = None,
     first_frame_url: FirstFrameUrl = None,
@@ -114,8 +114,6 @@ async def modify_video(
     Length and ratio stay those of the source. Answers at once with the id of a new job; follow it
     with get_generation.
     """
-    if prompt is not None:
-        check_prompt(prompt)
     request = luma.ModifyVideo(
         media=luma.Media(url=media_url),
         mode=mode,
@@ -124,37 +122,38 @@ async def modify_video(
         first_frame=optional_media(first_frame_url),
         callback_url=callback_url,
     )
+    check_modify_video(request)
     return Generation.of(await caller.dream_machine.modify_video(request))
 
 
 @tool(title="Reframe a video", tags={"videos"}, annotations=CREATES)
 async def reframe_video(
     media_url: MediaUrl,
-    aspect_ratio: Annotated[AspectRatio, Field(description="The new ratio.")],
+    aspect_ratio: Annotated[luma.AspectRatio, Field(description="The new ratio.")],
     model: Annotated[
-        VideoModel,
-        Field(description="ray-2 takes up to 10 s and 100 MB, ray-flash-2 up to 30 s."),
+        luma.VideoModel,
+        Field(description="Source up to 100 MB and, with ray-2, 10 s; with ray-flash-2, 30 s."),
     ] = "ray-2",
     prompt: ReframePrompt = None,
     first_frame_url: FirstFrameUrl = None,
     grid_position_x: GridX = None,
     grid_position_y: GridY = None,
-    x_start: CropStart = None,
-    x_end: CropEnd = None,
-    y_start: CropStart = None,
-    y_end: CropEnd = None,
+    x_start: CropLeft = None,
+    x_end: CropRight = None,
+    y_start: CropTop = None,
+    y_end: CropBottom = None,
     resized_width: ResizedSide = None,
     resized_height: ResizedSide = None,
     callback_url: CallbackUrl = None,
     caller: Caller = CURRENT_CALLER,
 ) -> Generation:
-    """Give a video another aspect ratio; what is missing is invented. Costs credits.
+    """Give a video another aspect ratio; the new area is filled in. Costs credits.
 
-    Without numbers the source is centred. Answers at once with the id of a new job; follow it with
+    The new canvas, which the numbers count in, has 1536x1536 (1:1), 1792x1344 (4:3), 2048x1152
+    (16:9) or 2432x1024 pixels (21:9); for upright ratios the sides change places.
+    Answers at once with the id of a new job; follow it with
     get_generation.
     """
-    if prompt is not None:
-        check_prompt(prompt)
     request = luma.ReframeVideo(
         media=luma.Media(url=media_url),
         aspect_ratio=aspect_ratio,
@@ -171,14 +170,16 @@ async def reframe_video(
         resized_height=resized_height,
         callback_url=callback_url,
     )
-    check_placement(request)
+    check_reframe(request)
     return Generation.of(await caller.dream_machine.reframe_video(request))
 
 
 @tool(title="Upscale a video", tags={"videos"}, annotations=CREATES)
 async def upscale_generation(
     generation_id: GenerationId,
-    resolution: Annotated[Resolution, Field(description="Larger than the clip has now.")],
+    resolution: Annotated[
+        Literal["720p", "1080p", "4k"], Field(description="Larger than the clip has now.")
+    ],
     callback_url: CallbackUrl = None,
     caller: Caller = CURRENT_CALLER,
 ) -> Generation:
@@ -195,12 +196,12 @@ async def add_audio(
     generation_id: GenerationId,
     prompt: Annotated[Prompt, Field(description="What to hear.")],
     negative_prompt: Annotated[
-        str | None, Field(max_length=5000, description="What not to hear.")
+        str | None, Field(max_length=MAX_PROMPT, description="What not to hear.")
     ] = None,
     callback_url: CallbackUrl = None,
     caller: Caller = CURRENT_CALLER,
 ) -> Generation:
-    """Give a completed video a sound track made from words; costs credits.
+    """Add a soundtrack, described in words, to a completed video; costs credits.
 
     Answers at once with a job of its own: follow the id in the answer, not that of the source.
     """

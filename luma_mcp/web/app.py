@@ -4,13 +4,15 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastmcp import FastMCP
+from fastmcp.server.http import StarletteWithLifespan
+from sse_starlette.sse import AppStatus
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from luma_mcp.errors import InvalidRequest
 from luma_mcp.mcp_server import build_mcp
@@ -18,13 +20,12 @@ from luma_mcp.sandbox.app import running
 from luma_mcp.sandbox.clock import Clock
 from luma_mcp.services import Services, open_services
 from luma_mcp.settings import SANDBOX_PATH, Settings
+from luma_mcp.web.addresses import MCP_PATH, endpoint
 from luma_mcp.web.authentication import KeyGate, KeyVerifier
 from luma_mcp.web.emulator import build_emulator
 from luma_mcp.web.guards import HostOriginGuard, TrimmedHeaders
 from luma_mcp.web.home import Home
 from luma_mcp.web.refusals import refusal
-
-MCP_PATH = "/mcp"
 
 
 class _WithoutSlash:
@@ -43,25 +44,25 @@ async def _alive(_request: Request) -> Response:
 
 
 async def _ready(request: Request) -> Response:
-    """Say whether calls can be served: not draining, Luma within reach."""
-    state = request.app.state
-    draining = bool(getattr(state, "draining", False))
-    reachable = not draining and await state.services.reachability.check()
-    body = {
-        "status": "ready" if reachable else "not ready",
-        "draining": draining,
-        "luma_reachable": reachable if not draining else None,
-    }
+    """Say whether calls can be served: Luma within reach. Once stopping, nothing connects."""
+    reachable = await request.app.state.services.reachability.check()
+    body = {"status": "ready" if reachable else "not ready", "luma_reachable": reachable}
     return JSONResponse(body, status_code=200 if reachable else 503)
 
 
-async def _gone(request: Request) -> Response:
-    endpoint = f"{request.base_url}".rstrip("/") + MCP_PATH
-    error = InvalidRequest(
-        "The HTTP+SSE transport of 2024 is not served here.",
-        advice=f"Connect with the streamable HTTP transport to {endpoint}.",
-    )
-    return refusal(error, 410)
+class _Gone:
+    """Says that the transport of 2024 is gone, and where to connect instead."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        address = endpoint(Request(scope), self._settings)
+        error = InvalidRequest(
+            "The HTTP+SSE transport of 2024 is not served here.",
+            advice=f"Connect with the streamable HTTP transport to {address}.",
+        )
+        await refusal(error, 410)(scope, receive, send)
 
 
 def _legacy_routes(mcp: FastMCP, verifier: KeyVerifier, settings: Settings) -> list[BaseRoute]:
@@ -72,7 +73,7 @@ def _legacy_routes(mcp: FastMCP, verifier: KeyVerifier, settings: Settings) -> l
     """
     paths = ("/sse", "/messages", "/messages/")
     if not settings.legacy_sse:
-        return [Route(path, _gone, methods=["GET", "POST"]) for path in paths]
+        return [Route(path, _Gone(settings), methods=["GET", "POST"]) for path in paths]
     gate = KeyGate(mcp.http_app(path="/sse", transport="sse"), verifier)
     return [Route(path, gate) for path in paths]
 
@@ -94,10 +95,24 @@ def _middleware(settings: Settings) -> list[Middleware]:
             allow_origins=settings.allowed_origins,
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
-            expose_headers=["mcp-session-id", "mcp-protocol-version", "www-authenticate"],
+            expose_headers=["mcp-protocol-version", "www-authenticate"],
         )
         guards.append(cors)
     return guards
+
+
+def _lifespan(streamable: StarletteWithLifespan, emulator: Starlette | None) -> Lifespan[Starlette]:
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
+        # sse-starlette would cut open streams at the first SIGTERM; uvicorn waits for them.
+        AppStatus.disable_automatic_graceful_drain()
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(streamable.lifespan(streamable))
+            if emulator is not None:
+                await stack.enter_async_context(running(emulator))
+            yield
+
+    return lifespan
 
 
 def build_app(settings: Settings, sandbox_clock: Clock | None = None) -> Starlette:
@@ -120,14 +135,6 @@ def build_app(settings: Settings, sandbox_clock: Clock | None = None) -> Starlet
     gate = KeyGate(streamable, verifier)
     sandbox_routes, emulator = _sandbox_routes(settings, sandbox_clock)
 
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(streamable.lifespan(streamable))
-            if emulator is not None:
-                await stack.enter_async_context(running(emulator))
-            yield
-
     app = Starlette(
         routes=[
             Route("/", Home(settings), methods=["GET"]),
@@ -139,7 +146,7 @@ def build_app(settings: Settings, sandbox_clock: Clock | None = None) -> Starlet
             *sandbox_routes,
         ],
         middleware=_middleware(settings),
-        lifespan=lifespan,
+        lifespan=_lifespan(streamable, emulator),
     )
     app.router.redirect_slashes = False
     return app

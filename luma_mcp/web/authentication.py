@@ -1,7 +1,7 @@
 """Who calls over HTTP: the key is read from the headers of this request, and goes no further.
 
-Behind the gate the request carries a hash instead of the key, so nothing that the framework
-stores, logs or forwards can hold it.
+Behind the gate the headers hold a hash. The key itself travels only in `CallerToken.access`,
+which is neither printed nor dumped.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from luma_mcp.credentials import AGENTS_KEY_HEADER, KEY_HEADERS, credentials_fro
 from luma_mcp.errors import InvalidRequest, LumaMcpError, MissingKey
 from luma_mcp.redaction import hiding, quoted
 from luma_mcp.services import Access
-from luma_mcp.settings import Settings
+from luma_mcp.settings import TOOLSETS, Settings
 from luma_mcp.telemetry import get_logger
 from luma_mcp.tools.caller import CallerToken
 from luma_mcp.web.refusals import refusal
@@ -41,11 +41,10 @@ def _toolsets(headers: Headers, offered: frozenset[str]) -> frozenset[str]:
     named = {word.strip().lower() for value in lists for word in value.split(",") if word.strip()}
     if not named:
         return offered
-    known = frozenset(Settings.model_fields["toolsets"].default)
-    if unknown := sorted(named - known):
+    if unknown := sorted(named.difference(TOOLSETS)):
         raise InvalidRequest(
             f"X-MCP-Toolsets names '{quoted(unknown[0])}', which is no toolset.",
-            advice=f"The toolsets are: {', '.join(sorted(known))}.",
+            advice=f"The toolsets are: {', '.join(TOOLSETS)}.",
         )
     return offered & named
 

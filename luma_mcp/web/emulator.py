@@ -1,11 +1,15 @@
 """The sandbox as the settings want it, for `--sandbox` and for `luma-mcp sandbox`."""
 
+from importlib.util import find_spec
+
 from starlette.applications import Starlette
 
 from luma_mcp.sandbox.app import build_sandbox
 from luma_mcp.sandbox.behaviour import Behaviour
 from luma_mcp.sandbox.clock import Clock
-from luma_mcp.settings import Settings
+from luma_mcp.settings import SettingError, Settings
+
+DRAWING_LIBRARIES = ("av", "PIL")
 
 
 def build_emulator(settings: Settings, below: str = "", clock: Clock | None = None) -> Starlette:
@@ -17,8 +21,12 @@ def build_emulator(settings: Settings, below: str = "", clock: Clock | None = No
         clock: What its jobs age by; the machine's own clock by default.
 
     Raises:
-        RuntimeError: The libraries that draw its media are not installed.
+        SettingError: The libraries that draw its media are not installed.
     """
+    if not all(find_spec(library) for library in DRAWING_LIBRARIES):
+        raise SettingError(
+            'The sandbox needs its drawing libraries: pip install "luma-mcp[sandbox]"'
+        )
     behaviour = Behaviour(
         queued_seconds=settings.sandbox_queued_seconds,
         dreaming_seconds=settings.sandbox_dreaming_seconds,

@@ -8,8 +8,11 @@ from starlette.responses import HTMLResponse
 from starlette.types import Receive, Scope, Send
 
 from luma_mcp import __version__
+from luma_mcp.credentials import Credentials
+from luma_mcp.services import Access
 from luma_mcp.settings import Settings
 from luma_mcp.tools import build_tools
+from luma_mcp.web.addresses import endpoint
 
 PAGES = Path(__file__).parent / "pages"
 HEADERS = {
@@ -29,18 +32,18 @@ class Home:
         )
         self._page = pages.get_template("home.html")
         self._settings = settings
+        offered = Access(Credentials(), frozenset(settings.toolsets), settings.readonly)
         self._tools = [
             tool
             for tool in build_tools().values()
-            if tool.toolset in settings.toolsets and (tool.reads_only or not settings.readonly)
+            if offered.offers(tool.toolset, reads_only=tool.reads_only)
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer GET and HEAD."""
         request = Request(scope, receive)
-        base = self._settings.public_url or str(request.base_url).rstrip("/")
         html = self._page.render(
-            endpoint=f"{base}/mcp",
+            endpoint=endpoint(request, self._settings),
             sandbox=self._settings.sandbox,
             tools=self._tools,
             version=__version__,

@@ -1,5 +1,6 @@
 """The main job, from outside: prompt to playing video, with two users on one server."""
 
+import asyncio
 import io
 from typing import Any
 
@@ -11,6 +12,7 @@ from fastmcp.exceptions import ToolError
 
 from tests.e2e.conftest import Product
 from tests.e2e.processes import fetch
+from tests.servers import misbehaving
 
 ERAS = ["legacy", "2026-07-28"]
 
@@ -97,6 +99,21 @@ async def test_credits_go_down_by_the_price_and_come_back_when_a_job_fails(
         failed = await call(ada, "get_generation", generation_id=job["id"])
         assert failed["failure"]["code"] == "moderated"
         assert (await call(ada, "get_credits"))["credit_balance_usd"] == full
+
+
+async def test_the_server_never_fetches_the_media_that_it_is_given(running: Product) -> None:
+    visitors: list[bytes] = []
+
+    async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        visitors.append(await reader.readline())
+        writer.close()
+
+    async with misbehaving(note) as host, connect(running.endpoint, "luma-ada") as ada:
+        source = {"media_url": f"{host}/clip.mp4", "aspect_ratio": "1:1"}
+        job = await call(ada, "reframe_video", **source)
+        running.clock.advance(60)
+        assert (await call(ada, "get_generation", generation_id=job["id"]))["is_final"]
+    assert visitors == []
 
 
 async def test_a_wrong_key_is_one_clear_error(running: Product) -> None:

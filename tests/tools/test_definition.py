@@ -3,8 +3,8 @@
 import pytest
 from fastmcp.tools import tool
 
+from luma_mcp.tools.account import Pong
 from luma_mcp.tools.definition import READS, LumaTool
-from luma_mcp.tools.results import Pong
 
 
 @tool(title="Greet", tags={"account"}, annotations=READS)

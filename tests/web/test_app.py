@@ -6,6 +6,7 @@ import httpx
 import pytest
 from fastmcp import Client
 from fastmcp.client.transports import SSETransport
+from sse_starlette.sse import AppStatus
 
 from luma_mcp.settings import load_settings
 from luma_mcp.web.app import build_app
@@ -19,7 +20,7 @@ async def test_the_server_is_alive_and_ready(browser: httpx.AsyncClient) -> None
     assert (await browser.get("/healthz")).json() == {"status": "alive"}
     ready = await browser.get("/readyz")
     assert ready.status_code == 200
-    assert ready.json() == {"status": "ready", "draining": False, "luma_reachable": True}
+    assert ready.json() == {"status": "ready", "luma_reachable": True}
 
 
 async def test_the_server_is_not_ready_while_luma_is_out_of_reach() -> None:
@@ -58,13 +59,9 @@ async def test_readiness_asks_luma_once_however_often_it_is_asked_for() -> None:
     assert b"authorization" not in asked[0].lower()
 
 
-async def test_the_server_is_not_ready_while_it_drains() -> None:
-    app = build_app(load_settings())
-    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
-        app.state.draining = True
-        response = await client.get("/readyz")
-    assert response.status_code == 503
-    assert response.json()["draining"] is True
+async def test_streams_are_left_to_the_server_to_end_when_it_stops() -> None:
+    async with serving(build_app(load_settings())):
+        assert AppStatus.enable_automatic_graceful_drain is False
 
 
 async def test_the_endpoint_answers_with_a_slash_without_a_redirect(
@@ -110,6 +107,15 @@ async def test_the_transport_of_2024_is_gone_with_advice(
     response = await browser.request(method, path)
     assert response.status_code == 410
     assert f"{browser.base_url}/mcp".replace("//mcp", "/mcp") in response.json()["advice"]
+
+
+async def test_the_advice_names_the_public_address() -> None:
+    async with (
+        product(public_url="https://luma.example.com") as url,
+        httpx.AsyncClient(base_url=url) as client,
+    ):
+        response = await client.get("/sse")
+    assert "https://luma.example.com/mcp." in response.json()["advice"]
 
 
 async def test_the_transport_of_2024_works_when_it_is_switched_on() -> None:

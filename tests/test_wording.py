@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from luma_mcp.validation import reason_of
+from luma_mcp.wording import reason_of
 
 
 class Point(BaseModel):

@@ -1,6 +1,13 @@
-"""What pydantic found wrong, in plain words and without the value, which may be a secret."""
+"""Plain words: what is wrong with a value, how many there are, foreign text in one line."""
 
+import re
 from typing import Any
+
+MAX_QUOTE = 300
+# Half a surrogate pair, which JSON can hold, could not even be written.
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+"
+)
 
 _WHOLE, _NUMBER, _FLAG = "must be a whole number", "must be a number", "must be true or false"
 _TEXT, _LIST, _OBJECT = "must be a text", "must be a list", "must be an object"
@@ -41,12 +48,25 @@ def _plain(value: object) -> object:
 
 
 def reason_of(error: dict[str, Any]) -> str:
-    """Say what a value must be, to follow its name in a sentence.
+    """Say what a value must be by pydantic's error, to follow its name in a sentence.
 
-    A validator of our own says it itself, in the text of its ValueError.
+    The value itself is not repeated: it may be a secret. A validator of our own says it itself,
+    in the text of its ValueError.
     """
     context = {name: _plain(value) for name, value in error.get("ctx", {}).items()}
     if error["type"] == "value_error":
         return str(context["error"])
-    reason = _REASONS.get(error["type"], "is not valid")
-    return reason.format(**context).replace(" or ", ", " if "expected" in context else " or ")
+    reason = _REASONS.get(error["type"], "is not valid").format(**context)
+    return reason.replace(" or ", ", ") if error["type"] == "literal_error" else reason
+
+
+def one_line(text: str, length: int = MAX_QUOTE) -> str:
+    """Make foreign text one printable line of bounded length; says nothing about secrets."""
+    # More than enough is read of it: blanks and unprintable characters fold.
+    line = " ".join(_UNPRINTABLE.sub(" ", text[: length * 16]).split())
+    return line if len(line) <= length else f"{line[:length].rstrip()}…"
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number with its noun: 1 second, 2 seconds."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
