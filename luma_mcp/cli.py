@@ -14,11 +14,11 @@ from cyclopts import Parameter
 from starlette.applications import Starlette
 
 from luma_mcp import __version__
-from luma_mcp.credentials import credentials_from_headers
+from luma_mcp.credentials import AGENTS_KEY_HEADER, Credentials, credentials_from_headers
 from luma_mcp.errors import KEYS_PAGE, LumaMcpError
 from luma_mcp.mcp_server import build_mcp
 from luma_mcp.services import Access, open_services
-from luma_mcp.settings import SettingError, Settings, in_url, load_settings, load_stdio_keys
+from luma_mcp.settings import SettingError, Settings, load_settings, load_stdio_keys
 from luma_mcp.telemetry import configure_logging
 from luma_mcp.tools import build_tools
 from luma_mcp.web.app import build_app
@@ -106,6 +106,7 @@ def _run(application: Starlette, settings: Settings, bound: socket.socket, welco
         access_log=False,
         log_config=None,
         server_header=False,
+        ws="none",
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_graceful_shutdown=settings.shutdown_seconds,
@@ -119,12 +120,11 @@ def _load(**options: object) -> Settings:
     return settings
 
 
-def _listen(settings: Settings) -> tuple[Settings, socket.socket, str]:
+def _listen(settings: Settings) -> tuple[Settings, socket.socket]:
     """Bind first: with port 0 the sandbox's own address is known only then."""
     bound = _bind(settings)
     port = bound.getsockname()[1]
-    base = f"http://{in_url(settings.host)}:{port}"
-    return settings.model_copy(update={"port": port}), bound, base
+    return settings.model_copy(update={"port": port}), bound
 
 
 def load_app() -> Starlette:
@@ -146,24 +146,38 @@ def serve(
 ) -> None:
     """Serve MCP over streamable HTTP (the default command)."""
     settings = _load(host=host, port=port, sandbox=sandbox, log_format=log_format)
-    settings, bound, base = _listen(settings)
+    settings, bound = _listen(settings)
     application = build_app(settings)
     welcome = SANDBOX_WELCOME if settings.sandbox else "luma-mcp serves {base}/mcp\n"
-    _run(application, settings, bound, welcome.format(base=settings.public_url or base))
+    _run(
+        application, settings, bound, welcome.format(base=settings.public_url or settings.local_url)
+    )
+
+
+def _own_credentials() -> Credentials:
+    """Read the keys of the one user of stdio from the environment."""
+    keys = load_stdio_keys()
+    given = (("x-luma-api-key", keys.luma_api_key), (AGENTS_KEY_HEADER, keys.luma_agents_api_key))
+    headers = [(name, key.get_secret_value()) for name, key in given if key]
+    try:
+        credentials = credentials_from_headers(headers)
+    except LumaMcpError:
+        stop("LUMA_API_KEY or LUMA_AGENTS_API_KEY does not hold an API key.")
+    if credentials is None:
+        stop(f"set LUMA_API_KEY to your Luma API key ({KEYS_PAGE}).")
+    return credentials
 
 
 @app.command
 def stdio() -> None:
     """Serve one user over stdin and stdout, with the key in LUMA_API_KEY."""
     settings = _load()
-    secret = load_stdio_keys().luma_api_key
-    try:
-        headers = [("authorization", f"Bearer {secret.get_secret_value()}")] if secret else []
-        credentials = credentials_from_headers(headers)
-    except LumaMcpError:
-        stop("LUMA_API_KEY does not hold an API key.")
-    if credentials is None:
-        stop(f"set LUMA_API_KEY to your Luma API key ({KEYS_PAGE}).")
+    if settings.sandbox:
+        raise SettingError(
+            "LUMA_MCP_SANDBOX needs HTTP: run `luma-mcp sandbox` and let "
+            "LUMA_MCP_DREAM_MACHINE_URL point to it."
+        )
+    credentials = _own_credentials()
     access = Access(credentials, frozenset(settings.toolsets), settings.readonly)
     server = build_mcp(lambda: open_services(settings, access))
     asyncio.run(server.run_async("stdio", show_banner=False))
@@ -173,8 +187,13 @@ def stdio() -> None:
 def sandbox(*, host: Host = None, port: Port = None, log_format: LogFormat = None) -> None:
     """Run the emulator of Luma alone, for SDKs and other clients."""
     settings = _load(host=host, port=port, log_format=log_format)
-    settings, bound, base = _listen(settings)
-    _run(build_emulator(settings), settings, bound, f"The sandbox serves {base}/dream-machine/v1\n")
+    settings, bound = _listen(settings)
+    _run(
+        build_emulator(settings),
+        settings,
+        bound,
+        f"The sandbox serves {settings.local_url}/dream-machine/v1\n",
+    )
 
 
 @app.command

@@ -50,13 +50,10 @@ class Credentials:
 
 def _key_in(name: str, value: str) -> str | None:
     """Find the key in one header; an Authorization of another scheme carries none."""
-    value = value.strip()
-    if name == "authorization":
-        scheme, _, value = value.partition(" ")
-        if scheme.lower() != "bearer":
-            return None
-        value = value.strip()
-    return value or None
+    scheme, *rest = value.split(None, 1) or [""]
+    if scheme.lower() == "bearer":  # people put the word into the other headers too
+        return rest[0].strip() if rest else None
+    return None if name == "authorization" else value.strip() or None
 
 
 def _checked(name: str, secret: str) -> ApiKey:

@@ -48,6 +48,18 @@ class LumaMcpError(Exception):
         self.retry_after_seconds = retry_after_seconds
         self.generation_id = generation_id
 
+    def fields(self, request_id: str) -> dict[str, str | bool | float | None]:
+        """Give the error for programs; `request_id` is the one in the log."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "advice": self.advice,
+            "retryable": self.retryable,
+            "retry_after_seconds": self.retry_after_seconds,
+            "request_id": request_id,
+            "generation_id": self.generation_id,
+        }
+
 
 class MissingKey(LumaMcpError):
     """The tool needs a Luma API key that the request did not bring."""

@@ -11,6 +11,7 @@ from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import Tool, ToolResult
 from mcp.types import CallToolRequestParams, ListToolsRequest, TextContent
 from pydantic import ValidationError as PydanticValidationError
+from structlog.contextvars import bound_contextvars
 
 from luma_mcp.errors import Internal, LumaMcpError
 from luma_mcp.redaction import hiding, redact
@@ -62,7 +63,10 @@ class ToolCalls(Middleware):
         access = _access(context)
         request_id = secrets.token_hex(8)
         outcome, started = "cancelled", time.perf_counter()
-        with hiding(*(key.secret for key in access.credentials.keys)):
+        with (
+            hiding(*(key.secret for key in access.credentials.keys)),
+            bound_contextvars(request_id=request_id),
+        ):
             try:
                 result = await self._run(context, call_next, access)
                 outcome = "ok"
@@ -104,22 +108,16 @@ class ToolCalls(Middleware):
 
 def _answer(error: LumaMcpError, request_id: str) -> ToolResult:
     """Say the error in a sentence for people and in fields for programs."""
-    lines = [redact(error.message)]
+    error.message = redact(error.message)
+    error.advice = redact(error.advice) if error.advice else None
+    lines = [error.message]
     if error.advice:
-        lines.append(redact(error.advice))
+        lines.append(error.advice)
     if error.generation_id:
         lines.append(f"The id of the job is {error.generation_id}.")
     if error.retry_after_seconds:
         lines.append(f"Try again in {count(math.ceil(error.retry_after_seconds), 'second')}.")
-    fields = {
-        "code": error.code,
-        "message": lines[0],
-        "advice": redact(error.advice) if error.advice else None,
-        "retryable": error.retryable,
-        "retry_after_seconds": error.retry_after_seconds,
-        "request_id": request_id,
-        "generation_id": error.generation_id,
-    }
     lines.append(f"Request id: {request_id}")
     content = TextContent(type="text", text="\n".join(lines))
+    fields = error.fields(request_id)
     return ToolResult(content=[content], structured_content=fields, is_error=True)

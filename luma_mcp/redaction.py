@@ -23,9 +23,9 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
         re.compile(r"(?i)\b(bearer)\s+(?!<key>)(?:\[hidden\]|[^\s'\",)\]])+"),
         rf"\1 {HIDDEN}",
     ),
-    (re.compile(r"(https?://)[^\s/@'\"<>]{1,256}@"), rf"\1{HIDDEN}@"),
+    (re.compile(r"(\b\w{1,12}://)[^\s/@'\"<>]{1,256}@"), rf"\1{HIDDEN}@"),
     (
-        re.compile(r"(https?://[^\s?#'\"<>]+)(?:([?#])(?:\[hidden\]|[^\s'\"<>)\]])*)?"),
+        re.compile(r"(\b\w{1,12}://[^\s?#'\"<>]+)(?:([?#])(?:\[hidden\]|[^\s'\"<>)\]])*)?"),
         lambda url: f"{url[1]}{url[2]}{HIDDEN}" if url[2] else url[1],
     ),
 )

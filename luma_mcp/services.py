@@ -100,4 +100,8 @@ async def open_services(
     async with open_client(connections, seconds) as client:
         slots = asyncio.Semaphore(connections)
         sender = Sender(client, slots, settings.upstream_url, seconds)
-        yield Services(settings, sender, Reachability(client, settings.upstream_url), own_access)
+        reachability = Reachability(client, settings.upstream_url)
+        try:
+            yield Services(settings, sender, reachability, own_access)
+        finally:
+            await sender.finish()

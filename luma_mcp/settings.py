@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -12,6 +13,8 @@ from luma_mcp.wording import reason_of
 
 PREFIX = "LUMA_MCP_"
 SANDBOX_PATH = "/sandbox"
+# Kubernetes sets these, and LUMA_MCP_PORT too, for a Service named luma-mcp.
+_SERVICE_LINK = re.compile(r"LUMA_MCP_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_\w+)")
 # Set where the tests run, and so in the environment of the servers that they start.
 TEST_SWITCHES = frozenset({"LUMA_MCP_REQUIRE_ALL"})
 
@@ -30,6 +33,11 @@ def _split(value: object) -> object:
     return value
 
 
+def _unless_service_link(value: object) -> object:
+    """Take the LUMA_MCP_PORT that Kubernetes sets, tcp://10.0.0.1:8000, for none at all."""
+    return 8000 if isinstance(value, str) and value.startswith("tcp://") else value
+
+
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
@@ -41,7 +49,9 @@ class Settings(BaseSettings):
     )
 
     host: str = Field(default="127.0.0.1", description="address to listen on")
-    port: int = Field(default=8000, ge=0, le=65535, description="port to listen on; 0 takes any")
+    port: Annotated[int, BeforeValidator(_unless_service_link)] = Field(
+        default=8000, ge=0, le=65535, description="port to listen on; 0 takes any"
+    )
     sandbox: bool = Field(
         default=False,
         description="answer with the built-in emulator of Luma, below /sandbox, instead of Luma",
@@ -104,9 +114,14 @@ class Settings(BaseSettings):
         """Where Dream Machine is: Luma, or the process's own sandbox on loopback."""
         if not self.sandbox:
             return self.dream_machine_url
+        return f"{self.local_url}{SANDBOX_PATH}/dream-machine/v1"
+
+    @property
+    def local_url(self) -> str:
+        """Where the server itself is, as this machine sees it."""
         wildcard = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
         host = wildcard.get(self.host, self.host)
-        return f"http://{in_url(host)}:{self.port}{SANDBOX_PATH}/dream-machine/v1"
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def own_hosts(self) -> tuple[str, ...]:
@@ -137,11 +152,7 @@ class StdioKeys(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     luma_api_key: SecretStr | None = None
-
-
-def in_url(host: str) -> str:
-    """Write a host as it stands in a URL: an IPv6 address in brackets."""
-    return f"[{host}]" if ":" in host else host
+    luma_agents_api_key: SecretStr | None = None
 
 
 def variable_name(field: str) -> str:
@@ -154,7 +165,8 @@ def _refuse_unknown_variables() -> None:
     known = {variable_name(field) for field in Settings.model_fields} | TEST_SWITCHES
     for name in sorted(os.environ):
         # pydantic-settings takes names in any case.
-        if name.upper().startswith(PREFIX) and name.upper() not in known:
+        wanted = name.upper().startswith(PREFIX) and not _SERVICE_LINK.fullmatch(name)
+        if wanted and name.upper() not in known:
             close = difflib.get_close_matches(name.upper(), known, n=1)
             hint = f" Did you mean {close[0]}?" if close else ""
             raise SettingError(f"There is no setting {name}.{hint}")
@@ -178,5 +190,5 @@ def load_settings(**options: object) -> Settings:
 
 
 def load_stdio_keys() -> StdioKeys:
-    """Read LUMA_API_KEY for the one user of the stdio transport."""
+    """Read LUMA_API_KEY and LUMA_AGENTS_API_KEY for the one user of the stdio transport."""
     return StdioKeys()

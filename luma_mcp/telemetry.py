@@ -6,6 +6,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+from starlette.requests import ClientDisconnect
 
 from luma_mcp.errors import LumaMcpError
 from luma_mcp.redaction import redact
@@ -30,11 +31,12 @@ def _redact_event(
 
 
 class _ExpectedErrors(logging.Filter):
-    """Drop FastMCP's traceback of an error that is an answer and has a line of its own."""
+    """Drop tracebacks of what is no fault: an error that is an answer, a client that left."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep the record unless it carries one of our own errors."""
-        return not (record.exc_info and isinstance(record.exc_info[1], LumaMcpError))
+        """Keep the record unless it carries such an error."""
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, LumaMcpError | ClientDisconnect)
 
 
 def _log_foreign_libraries(handler: logging.Handler, level: int) -> None:
@@ -48,10 +50,11 @@ def _log_foreign_libraries(handler: logging.Handler, level: int) -> None:
     # Their debug and info lines hold whole messages, prompts included.
     for name in ("mcp", "fastmcp", "httpx", "aiohttp", "sse_starlette", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Its debug lines hold the headers of WebSocket handshakes.
+    logging.getLogger("uvicorn").setLevel(max(level, logging.INFO))
     # FastMCP repeats there what the call's own line says.
-    server_logger = logging.getLogger("fastmcp.server.server")
-    server_logger.setLevel(logging.ERROR)
-    server_logger.filters[:] = [_ExpectedErrors()]
+    logging.getLogger("fastmcp.server.server").setLevel(logging.ERROR)
+    handler.addFilter(_ExpectedErrors())
 
 
 def configure_logging(log_format: str, level: str) -> None:

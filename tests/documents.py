@@ -82,8 +82,9 @@ def example() -> str:
         lines += ["", f"# {field.description}", f"#{variable_name(name)}={_plain(field.default)}"]
     lines += [
         "",
-        "# The key of the one user of `luma-mcp stdio`; no other command reads it.",
+        "# The keys of the one user of `luma-mcp stdio`; no other command reads them.",
         "#LUMA_API_KEY=",
+        "#LUMA_AGENTS_API_KEY=",
     ]
     return "\n".join(lines) + "\n"
 

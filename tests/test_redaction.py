@@ -22,6 +22,8 @@ SECRET = "a key of no shape"
         ("https://x.example/a.mp4?X-Signature=1&b=2 ok", f"https://x.example/a.mp4?{HIDDEN} ok"),
         ('"http://x.example/?sig=1"', f'"http://x.example/?{HIDDEN}"'),
         ("<https://x.example/a?b=c>", f"<https://x.example/a?{HIDDEN}>"),
+        ("s3://bucket/a?X-Signature=1", f"s3://bucket/a?{HIDDEN}"),
+        ("wss://ada:pw@x.example/?t=1", f"wss://{HIDDEN}@x.example/?{HIDDEN}"),
         ("https://x.example/a#token=1", f"https://x.example/a#{HIDDEN}"),
         ("https://ada:secret@x.example/a", f"https://{HIDDEN}@x.example/a"),
     ],

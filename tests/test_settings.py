@@ -140,6 +140,39 @@ def test_an_unknown_variable_is_refused_with_a_hint(
     assert str(refused.value) == f"There is no setting {name}.{hint}"
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "LUMA_MCP_SERVICE_HOST",
+        "LUMA_MCP_SERVICE_PORT",
+        "LUMA_MCP_SERVICE_PORT_HTTP",
+        "LUMA_MCP_PORT_8000_TCP_ADDR",
+    ],
+)
+def test_what_kubernetes_sets_for_a_service_is_no_misspelt_setting(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "10.0.0.1")
+    monkeypatch.setenv("LUMA_MCP_PORT", "tcp://10.0.0.1:8000")
+    assert load_settings() == Settings(port=8000)
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000"),
+        ("0.0.0.0", "http://127.0.0.1:8000"),  # noqa: S104 - the case in question
+        ("::", "http://[::1]:8000"),
+        ("2001:db8::1", "http://[2001:db8::1]:8000"),
+        ("luma.local", "http://luma.local:8000"),
+    ],
+)
+def test_the_sandbox_is_reached_where_this_machine_sees_the_server(host: str, address: str) -> None:
+    settings = load_settings(host=host, sandbox=True)
+    assert settings.local_url == address
+    assert settings.upstream_url == f"{address}/sandbox/dream-machine/v1"
+
+
 def test_an_unknown_option_is_refused() -> None:
     with pytest.raises(SettingError, match=r"^LUMA_MCP_COLOUR is not valid\.$"):
         load_settings(colour="red")

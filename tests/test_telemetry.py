@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 import structlog
+from starlette.requests import ClientDisconnect
 
 from luma_mcp import middleware
 from luma_mcp.errors import InvalidRequest
@@ -182,6 +183,11 @@ def test_fastmcps_traceback_of_an_expected_error_is_left_out(lines: Lines) -> No
     first, second = lines.events()
     assert first["exception"].endswith("'unexpected'")
     assert second["event"] == "without a traceback"
+
+
+def test_the_traceback_of_a_client_that_left_is_left_out(lines: Lines) -> None:
+    logging.getLogger("mcp.server.x").error("Error handling POST", exc_info=ClientDisconnect())
+    assert lines.events() == []
 
 
 def test_lines_below_the_level_are_not_written(lines: Lines) -> None:

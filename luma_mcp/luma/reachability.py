@@ -27,15 +27,20 @@ class Reachability:
     async def check(self) -> bool:
         """Tell whether Luma answered, now or a moment ago."""
         async with self._asking:
-            now = asyncio.get_running_loop().time()
-            if self._known is None or now - self._known[0] >= self._fresh_seconds:
-                self._known = (now, await self._ask())
+            if self._known is None or self._now() - self._known[0] >= self._fresh_seconds:
+                reached = await self._ask()
+                self._known = (self._now(), reached)
             return self._known[1]
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
 
     async def _ask(self) -> bool:
         try:
-            async with self._client.stream("GET", self._url, timeout=PATIENCE_SECONDS):
-                pass  # the status is enough; nobody knows how large the body is
+            async with (
+                asyncio.timeout(PATIENCE_SECONDS),
+                self._client.stream("GET", self._url),
+            ):
+                return True  # the status is enough; nobody knows how large the body is
         except (httpx.HTTPError, aiohttp.ClientError, OSError):
             return False
-        return True

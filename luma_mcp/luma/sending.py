@@ -6,6 +6,7 @@ that the job may exist, because a second POST could be a second charge.
 """
 
 import asyncio
+import functools
 import random
 import re
 from collections.abc import Awaitable, Callable
@@ -18,6 +19,9 @@ from luma_mcp.errors import BadResponse, LumaMcpError, NotFound, TimedOut, Unava
 from luma_mcp.luma.ids import ID_PATTERN
 from luma_mcp.luma.refusals import error_from
 from luma_mcp.luma.transport import Answer, Interrupted, never_reached_luma, read_answer
+from luma_mcp.telemetry import get_logger
+
+_log = get_logger()
 
 MAX_ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 0.5
@@ -113,6 +117,18 @@ def _unanswered(fault: Exception) -> _Failure:
     return _Failure(error, passing=True, in_doubt=True)
 
 
+def _tell(call: Call, paid: asyncio.Task[Answer]) -> None:
+    """Write down what came of a paid call whose caller had left."""
+    if paid.cancelled():
+        return
+    error = paid.exception()
+    if error is None:
+        made = id_in(paid.result().body, call)
+    else:
+        made = error.generation_id if isinstance(error, LumaMcpError) else None
+    _log.warning("left", path=call.path, generation_id=made, error=error)
+
+
 class Sender:
     """Sends calls to one base URL over the shared client, by the rules above.
 
@@ -139,15 +155,36 @@ class Sender:
         self._slots = slots
         self._base_url = base_url
         self._timeout_seconds = timeout_seconds
+        self._paid: set[asyncio.Task[Answer]] = set()
         self._sleep = sleep
         self._jitter = jitter
 
     async def send(self, call: Call, auth: httpx.Auth) -> Answer:
         """Send the call and return its successful answer.
 
+        A caller who leaves does not take a paid call along: it is seen through to its end, and
+        the log tells which job came of it.
+
         Raises:
             LumaMcpError: The one error that the failure stands for.
         """
+        if not call.spends:
+            return await self._send(call, auth)
+        paid = asyncio.create_task(self._send(call, auth))
+        self._paid.add(paid)
+        paid.add_done_callback(self._paid.discard)
+        try:
+            return await asyncio.shield(paid)
+        except asyncio.CancelledError:
+            paid.add_done_callback(functools.partial(_tell, call))
+            raise
+
+    async def finish(self) -> None:
+        """Wait for paid calls that nobody waits for any more; each has its deadline."""
+        while self._paid:
+            await asyncio.wait(self._paid)
+
+    async def _send(self, call: Call, auth: httpx.Auth) -> Answer:
         deadline = asyncio.get_running_loop().time() + self._timeout_seconds
         in_doubt, number = False, 0
         while True:

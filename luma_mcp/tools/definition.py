@@ -43,19 +43,39 @@ def _without_nulls(schema: Any) -> Any:  # noqa: ANN401 - any part of a JSON sch
     return plain
 
 
-def _as_meant(arguments: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
-    """Read null as "not given", and an object or list that was written as JSON text as itself.
+def _as_meant(arguments: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Read arguments as models are known to write them, whatever the schema says.
 
-    Models do both, whatever the schema says.
+    Null and, for an optional parameter, an empty text mean "not given"; an object or a list may
+    come as JSON text; one text may stand where a list of texts is asked for.
     """
-    given = {name: value for name, value in arguments.items() if value is not None}
-    for name, value in given.items():
-        kind = schemas.get(name, {})
-        nested = kind.get("type") == "array" or "$ref" in kind
-        if nested and isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
-            with suppress(ValueError, RecursionError):  # then the validator says what is wrong
-                given[name] = json.loads(value)
-    return given
+    required = schema.get("required", ())
+    return {
+        name: _unwrapped(value, schema["properties"].get(name, {}))
+        for name, value in arguments.items()
+        if value is not None and (value != "" or name in required)
+    }
+
+
+def _unwrapped(value: object, kind: dict[str, Any]) -> object:
+    is_list = kind.get("type") == "array"
+    if not isinstance(value, str) or not (is_list or "$ref" in kind):
+        return value
+    if value.lstrip()[:1] in {"{", "["}:
+        with suppress(ValueError, RecursionError):  # then the validator says what is wrong
+            return json.loads(value)
+    return [value] if is_list and kind["items"].get("type") == "string" else value
+
+
+def _or_an_error(schema: dict[str, Any]) -> dict[str, Any]:
+    """Let the schema of a tool's answers admit those that are errors.
+
+    Clients of the TypeScript SDK 1.x check errors against it too, and would show nothing of one
+    that does not fit, not even the id of a job that was paid for.
+    """
+    either = {key: value for key, value in schema.items() if key != "required"}
+    either["anyOf"] = [{"required": schema["required"]}, {"required": ["code", "message"]}]
+    return either
 
 
 class LumaTool(FunctionTool):
@@ -65,12 +85,15 @@ class LumaTool(FunctionTool):
     def of(cls, function: Callable[..., Any]) -> Self:
         """Make the tool of a decorated function."""
         tool = cls.from_function(function)
-        parameters = _without_nulls(tool.parameters)
-        return cls.model_validate({**dict(tool), "parameters": parameters})
+        changed = {
+            "parameters": _without_nulls(tool.parameters),
+            "output_schema": _or_an_error(tool.output_schema or {}),
+        }
+        return cls.model_validate({**dict(tool), **changed})
 
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         """Run the tool, with arguments as models are known to write them."""
-        return await super().run(_as_meant(arguments, self.parameters["properties"]))
+        return await super().run(_as_meant(arguments, self.parameters))
 
     def convert_result(self, raw_value: Any) -> ToolResult:  # noqa: ANN401 - the base's signature
         """Turn the function's result into MCP's."""

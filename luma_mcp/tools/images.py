@@ -42,10 +42,13 @@ async def generate_image(
     format: OptionalFormat = None,  # noqa: A002 - Luma's word
     image_ref: Annotated[
         list[WeightedImage] | None,
-        Field(max_length=4, description="Up to 4 pictures to take content from."),
+        Field(max_length=4, fail_fast=True, description="Up to 4 pictures to take content from."),
     ] = None,
     style_ref: Annotated[
-        list[WeightedImage] | None, Field(description="Usually one picture, whose style to take.")
+        list[WeightedImage] | None,
+        Field(
+            max_length=4, fail_fast=True, description="Usually one picture, whose style to take."
+        ),
     ] = None,
     character_ref: Annotated[
         CharacterRef | None, Field(description="1 to 4 pictures of a person to keep.")

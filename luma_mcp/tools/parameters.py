@@ -70,7 +70,9 @@ class WeightedImage(luma.WeightedImage):
 class CharacterImages(luma.CharacterImages):
     """Pictures of one person."""
 
-    images: list[Url] = Field(min_length=1, max_length=4, description="1 to 4 picture URLs.")
+    images: list[Url] = Field(
+        min_length=1, max_length=4, fail_fast=True, description="1 to 4 picture URLs."
+    )
 
 
 class CharacterRef(luma.CharacterRef):

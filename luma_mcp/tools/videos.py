@@ -63,7 +63,11 @@ async def create_generation(
     ] = None,
     concepts: Annotated[
         list[ConceptKey] | None,
-        Field(description="Camera motions and styles by key; list_concepts shows them."),
+        Field(
+            max_length=50,
+            fail_fast=True,
+            description="Camera motions and styles by key; list_concepts shows them.",
+        ),
     ] = None,
     callback_url: CallbackUrl = None,
     caller: Caller = CURRENT_CALLER,

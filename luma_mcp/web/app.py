@@ -23,6 +23,7 @@ from luma_mcp.settings import SANDBOX_PATH, Settings
 from luma_mcp.web.addresses import MCP_PATH, endpoint
 from luma_mcp.web.authentication import KeyGate, KeyVerifier
 from luma_mcp.web.emulator import build_emulator
+from luma_mcp.web.envelope import Envelope
 from luma_mcp.web.guards import HostOriginGuard, TrimmedHeaders
 from luma_mcp.web.home import Home
 from luma_mcp.web.refusals import refusal
@@ -74,7 +75,7 @@ def _legacy_routes(mcp: FastMCP, verifier: KeyVerifier, settings: Settings) -> l
     paths = ("/sse", "/messages", "/messages/")
     if not settings.legacy_sse:
         return [Route(path, _Gone(settings), methods=["GET", "POST"]) for path in paths]
-    gate = KeyGate(mcp.http_app(path="/sse", transport="sse"), verifier)
+    gate = KeyGate(Envelope(mcp.http_app(path="/sse", transport="sse")), verifier)
     return [Route(path, gate) for path in paths]
 
 
@@ -132,7 +133,7 @@ def build_app(settings: Settings, sandbox_clock: Clock | None = None) -> Starlet
 
     mcp = build_mcp(services, auth=verifier)
     streamable = mcp.http_app(path=MCP_PATH, stateless_http=True, json_response=False)
-    gate = KeyGate(streamable, verifier)
+    gate = KeyGate(Envelope(streamable), verifier)
     sandbox_routes, emulator = _sandbox_routes(settings, sandbox_clock)
 
     app = Starlette(

@@ -19,11 +19,9 @@ from luma_mcp.errors import InvalidRequest, LumaMcpError, MissingKey
 from luma_mcp.redaction import hiding, quoted
 from luma_mcp.services import Access
 from luma_mcp.settings import TOOLSETS, Settings
-from luma_mcp.telemetry import get_logger
 from luma_mcp.tools.caller import CallerToken
 from luma_mcp.web.refusals import refusal
 
-_log = get_logger()
 _KEY_HEADERS = frozenset(name.encode() for name in (*KEY_HEADERS, AGENTS_KEY_HEADER))
 _READ = (b"authorization", b"x-")  # what the verifier looks at begins so
 _YES, _NO = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off", ""})
@@ -114,7 +112,6 @@ class KeyGate:
             if token is None:
                 raise MissingKey("This request carries no Luma API key.")
         except LumaMcpError as error:
-            _log.info("refused", code=error.code, path=scope["path"])
             await refusal(error)(scope, receive, send)
             return
         scope["user"] = AuthenticatedUser(token)

@@ -1,15 +1,17 @@
 """What every request passes first: header values made clean, Host and Origin checked."""
 
+import re
+
 from fastmcp.server.http import HostOriginGuardMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from luma_mcp.errors import RefusedByPolicy
 from luma_mcp.settings import Settings, variable_name
-from luma_mcp.telemetry import get_logger
 from luma_mcp.web.refusals import refusal
 
-_log = get_logger()
 _BLANKS = b" \t"
+_HOST = re.compile(rb"([^\s\[\]:@/]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
+MISDIRECTED = 421
 
 
 class TrimmedHeaders:
@@ -47,7 +49,20 @@ class HostOriginGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check the request; what the guard itself sends is explained, the rest untouched."""
-        await self._guard(scope, receive, _Explained(scope, receive, send))
+        if scope["type"] == "websocket":  # there are none here, and the guard lets them pass
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        explained = _Explained(scope, receive, send)
+        if scope["type"] == "http" and not _names_one_host(scope):
+            await explained({"type": "http.response.start", "status": MISDIRECTED})
+            return
+        await self._guard(scope, receive, explained)
+
+
+def _names_one_host(scope: Scope) -> bool:
+    """Tell whether there is one Host header of a form that cannot be read in two ways."""
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    return len(hosts) == 1 and _HOST.fullmatch(hosts[0]) is not None
 
 
 class _Explained:
@@ -62,11 +77,10 @@ class _Explained:
         if message["type"] != "http.response.start":
             return
         status = message["status"]
-        host = status == 421  # noqa: PLR2004 - Misdirected Request; the other is 403
+        host = status == MISDIRECTED  # the other is 403
         error = RefusedByPolicy(
             f"This server does not answer to this {'Host' if host else 'Origin'}.",
             advice="The operator can add it to "
             f"{variable_name('allowed_hosts' if host else 'allowed_origins')}.",
         )
-        _log.warning("refused", code=error.code, status=status, path=self._scope["path"])
         await refusal(error, status)(self._scope, self._receive, self.wrapped)

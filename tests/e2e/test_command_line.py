@@ -70,7 +70,8 @@ async def test_the_version_is_printed(program: tuple[str, ...]) -> None:
 
 
 async def test_another_server_can_serve_the_application() -> None:
-    async with serving_process(program=("-m", "uvicorn", "server:app")) as running:
+    program = ("-m", "uvicorn", "server:app", "--ws", "none")
+    async with serving_process("--no-proxy-headers", "--no-access-log", program=program) as running:
         assert (await fetch(f"{running.url}/healthz")).json() == {"status": "alive"}
 
 
@@ -165,6 +166,27 @@ async def test_stdio_without_a_key_says_what_to_set(key: dict[str, str]) -> None
     assert (status, out) == (2, "")
     assert "LUMA_API_KEY" in err
     assert "two words" not in err
+
+
+async def test_stdio_takes_no_sandbox() -> None:
+    status, _, err = await finished("stdio", LUMA_API_KEY="luma-ada", LUMA_MCP_SANDBOX="true")
+    assert status == 2
+    assert "luma-mcp sandbox" in err
+    assert err.count("\n") == 1
+
+
+async def test_the_welcome_names_an_address_that_answers() -> None:
+    async with serving_process("--sandbox", "--host", "0.0.0.0") as running:  # noqa: S104 - the case in question
+        assert (await fetch(f"{running.url}/healthz")).status_code == 200
+
+
+async def test_a_websocket_handshake_puts_no_header_into_the_log() -> None:
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    upgrade |= {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "X-API-Key": "opaque-key-123"}
+    async with serving_process(LUMA_MCP_LOG_LEVEL="debug") as running:
+        await fetch(f"{running.url}/mcp?key=opaque-key-456", **upgrade)
+        await running.stop()
+    assert "opaque-key" not in "".join(running.log)
 
 
 async def test_over_http_the_key_of_the_environment_is_never_used() -> None:

@@ -25,8 +25,10 @@ def example(language: str, containing: str) -> str:
     return found
 
 
-async def run(*command: str, cwd: Path | None = None, **variables: str) -> str:
-    """Run a command that must succeed; gives what it printed."""
+async def run(
+    *command: str, cwd: Path | None = None, must_succeed: bool = True, **variables: str
+) -> str:
+    """Run a command, which must succeed unless told otherwise; gives what it printed."""
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=cwd,
@@ -35,7 +37,7 @@ async def run(*command: str, cwd: Path | None = None, **variables: str) -> str:
         stderr=asyncio.subprocess.PIPE,
     )
     out, err = await process.communicate()
-    assert process.returncode == 0, err.decode()
+    assert process.returncode == 0 or not must_succeed, err.decode()
     return out.decode()
 
 
@@ -77,6 +79,14 @@ async def test_the_example_with_the_inspector_lists_generations(address: str) ->
         "has_more": False,
         "next_offset": None,
     }
+
+
+async def test_the_inspector_shows_what_an_error_says(address: str) -> None:
+    variables = need_node_clients()
+    command = example("bash", "inspector").replace(ADDRESS, address).replace("limit=5", "limit=0")
+    out = await run("bash", "-c", command, cwd=NODE, must_succeed=False, **variables)
+    assert "limit must be at least 1." in out
+    assert '"code": "invalid_request"' in out
 
 
 async def test_the_example_with_lumas_own_sdk_prints_the_state(address: str) -> None:

@@ -1,22 +1,25 @@
 """What is refused before anything is sent, and beside it the neighbour that is accepted."""
 
+from typing import Any
+
 import pytest
 
 from luma_mcp.errors import InvalidRequest
 from luma_mcp.luma.dream_machine_models import (
-    CreateImage,
     CreateVideo,
     GenerationKeyframe,
     ImageKeyframe,
     Keyframe,
     Keyframes,
-    Placement,
+    Media,
+    ModifyVideo,
+    ReframeImage,
 )
 from luma_mcp.luma.dream_machine_rules import (
-    check_create_image,
     check_create_video,
-    check_placement,
+    check_modify_video,
     check_prompt,
+    check_reframe,
 )
 
 IMAGE = ImageKeyframe(url="https://example.org/boat.png")
@@ -34,11 +37,23 @@ PROMPTS_REFUSED = [
 ]
 
 
+SOURCE = Media(url="https://example.com/source")
+
+
+def modification(prompt: str | None) -> ModifyVideo:
+    return ModifyVideo(media=SOURCE, model="ray-2", mode="flex_1", prompt=prompt)
+
+
+def reframing(**given: Any) -> ReframeImage:  # noqa: ANN401 - any member
+    return ReframeImage(media=SOURCE, aspect_ratio="1:1", model="photon-1", **given)
+
+
 @pytest.mark.parametrize(("prompt", "text"), PROMPTS_REFUSED, ids=range(len(PROMPTS_REFUSED)))
 def test_a_prompt_of_a_length_that_luma_refuses_is_refused(prompt: str, text: str) -> None:
     for check in (
         lambda: check_prompt(prompt),
-        lambda: check_create_image(CreateImage(model="photon-1", prompt=prompt)),
+        lambda: check_modify_video(modification(prompt)),
+        lambda: check_reframe(reframing(prompt=prompt)),
         lambda: check_create_video(CreateVideo(model="ray-2", prompt=prompt)),
     ):
         with pytest.raises(InvalidRequest) as caught:
@@ -50,7 +65,8 @@ def test_a_prompt_of_a_length_that_luma_refuses_is_refused(prompt: str, text: st
 @pytest.mark.parametrize("prompt", ["abc", " abc", "\u7d19\u306e\u8239", "x" * 5000])
 def test_a_prompt_of_a_length_that_luma_takes_is_accepted(prompt: str) -> None:
     check_prompt(prompt)
-    check_create_image(CreateImage(model="photon-1", prompt=prompt))
+    check_modify_video(modification(prompt))
+    check_reframe(reframing(prompt=prompt))
     check_create_video(CreateVideo(model="ray-2", prompt=prompt))
 
 
@@ -145,7 +161,7 @@ CROPS_REFUSED = [
 @pytest.mark.parametrize(("bounds", "text"), CROPS_REFUSED, ids=range(len(CROPS_REFUSED)))
 def test_crop_bounds_that_leave_nothing_are_refused(bounds: dict[str, int], text: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        check_placement(Placement(**bounds))
+        check_reframe(reframing(**bounds))
     assert caught.value.message == text
     assert caught.value.advice
 
@@ -165,4 +181,9 @@ def test_crop_bounds_that_leave_nothing_are_refused(bounds: dict[str, int], text
 def test_crop_bounds_that_leave_something_or_stand_alone_are_accepted(
     bounds: dict[str, int],
 ) -> None:
-    check_placement(Placement(**bounds))
+    check_reframe(reframing(**bounds))
+
+
+def test_modifying_and_reframing_need_no_prompt() -> None:
+    check_modify_video(modification(None))
+    check_reframe(reframing())

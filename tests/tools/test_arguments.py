@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from fastmcp import Client
 
 from tests.tools.calls import JOB_ID, Upstream, call, client_of, refusal
 
@@ -46,11 +45,7 @@ async def message_about(tool: str, **arguments: object) -> str:
             {"media_url": PICTURE, "mode": "flex_1", "prompt": "ab"},
             "Prompt is too short, minimum length is 3 characters.",
         ),
-        (
-            "reframe_video",
-            {**REFRAME, "prompt": ""},
-            "Prompt is required.",
-        ),
+        ("reframe_video", {**REFRAME, "prompt": " "}, "Prompt is required."),
         ("reframe_image", {**REFRAME, "prompt": "ab"}, "Prompt is too short, minimum length is 3"),
         ("add_audio", {"generation_id": JOB_ID, "prompt": "ab"}, "Prompt is too short"),
         (
@@ -110,11 +105,7 @@ async def test_what_luma_would_refuse_is_refused_before_it_costs(
             {**VIDEO, "keyframes": {"frame0": {"type": "generation", "id": "../credits"}}},
             f"keyframes.frame0.id must be the id of a generation, such as {EXAMPLE}.",
         ),
-        (
-            "create_generation",
-            {**VIDEO, "callback_url": ""},
-            f"callback_url {A_URL}",
-        ),
+        ("create_generation", {**VIDEO, "callback_url": "me"}, f"callback_url {A_URL}"),
         (
             "create_generation",
             {**VIDEO, "concepts": ["pan_left", {"name": "x"}]},
@@ -218,29 +209,3 @@ async def test_a_key_in_the_wrong_place_is_not_repeated(
         result = await call(client, tool, **arguments)
     assert result.is_error
     assert KEY_LIKE not in repr(result)
-
-
-async def test_null_means_not_given(mcp_client: Client) -> None:
-    page = await mcp_client.call_tool("list_generations", {"limit": None, "offset": None})
-    assert page.structured_content is not None
-    assert page.structured_content["limit"] == 10
-
-
-async def test_a_required_argument_that_is_null_is_missing() -> None:
-    assert await message_about("get_generation", generation_id=None) == "generation_id is required."
-
-
-async def test_objects_and_lists_may_come_as_json_text(mcp_client: Client) -> None:
-    arguments = {
-        "keyframes": '{"frame0": {"type": "image", "url": "https://example.com/a.jpg"}}',
-        "concepts": ' ["dolly_zoom"]',
-    }
-    made = await mcp_client.call_tool("create_generation", arguments)
-    assert made.structured_content is not None
-    assert made.structured_content["state"] == "queued"
-
-
-@pytest.mark.parametrize("text", ["{", "[" * 100_000, '["a"'])
-async def test_what_looks_like_json_and_is_none_is_refused(text: str) -> None:
-    message = await message_about("create_generation", **VIDEO, keyframes=text)
-    assert message == "keyframes must be an object."

@@ -38,6 +38,8 @@ async def test_without_a_key_every_method_gets_a_401_that_says_how_to_connect(
     assert response.headers["www-authenticate"] == "Bearer"
     assert response.json()["code"] == "missing_key"
     assert "Authorization: Bearer <key>" in response.json()["advice"]
+    fields = "code message advice retryable retry_after_seconds request_id generation_id"
+    assert set(response.json()) == set(fields.split())
 
 
 @pytest.mark.parametrize(
@@ -64,7 +66,9 @@ async def test_nothing_looks_like_oauth(browser: httpx.AsyncClient, path: str) -
     [
         ("Authorization", "Bearer luma-ada"),
         ("authorization", "bearer   luma-ada"),
+        ("Authorization", "Bearer\tluma-ada"),
         ("X-API-Key", "luma-ada"),
+        ("X-API-Key", "Bearer luma-ada"),
         ("X-Auth-Token", "luma-ada"),
         ("X-Luma-API-Key", "luma-ada"),
     ],

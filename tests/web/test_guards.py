@@ -4,7 +4,10 @@ import asyncio
 
 import httpx
 import pytest
+from starlette.types import Message
 
+from luma_mcp.settings import load_settings
+from luma_mcp.web.app import build_app
 from tests.servers import product
 from tests.web.conftest import ACCEPT, PING
 
@@ -39,6 +42,10 @@ async def test_an_allowed_host_is_served() -> None:
     assert response.status_code == 200
 
 
+def words_of(response: httpx.Response, header: str) -> set[str]:
+    return {word.strip() for word in response.headers[header].split(",")}
+
+
 async def test_a_page_of_an_allowed_origin_may_call_and_read_the_answer() -> None:
     origin = "https://app.example.com"
     async with (
@@ -54,9 +61,12 @@ async def test_a_page_of_an_allowed_origin_may_call_and_read_the_answer() -> Non
         keyless = await client.post("/mcp", json=PING)
     assert preflight.status_code == 200
     assert "mcp-param-x" in preflight.headers["access-control-allow-headers"]
+    assert words_of(preflight, "access-control-allow-methods") == {"GET", "POST", "DELETE"}
     for response, status in ((call, 200), (keyless, 401)):
         assert response.status_code == status
         assert response.headers["access-control-allow-origin"] == origin
+        exposed = words_of(response, "access-control-expose-headers")
+        assert {"mcp-protocol-version", "www-authenticate"} <= exposed
 
 
 async def test_no_origin_is_named_to_browsers_by_default(browser: httpx.AsyncClient) -> None:
@@ -83,3 +93,32 @@ async def test_blanks_around_header_values_do_no_harm(browser: httpx.AsyncClient
     writer.close()
     await writer.wait_closed()
     assert answer.startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    "hosts", [["[::1]evil.example"], ["localhost", "evil.example"], [], ["localhost:x"]]
+)
+async def test_a_host_that_can_be_read_in_two_ways_is_misdirected(
+    browser: httpx.AsyncClient, hosts: list[str]
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", browser.base_url.port)
+    lines = "".join(f"Host: {host}\r\n" for host in hosts)
+    writer.write(f"GET /healthz HTTP/1.1\r\n{lines}Connection: close\r\n\r\n".encode())
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    assert answer.startswith((b"HTTP/1.1 421", b"HTTP/1.1 400"))
+
+
+async def test_there_are_no_websockets() -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    app = build_app(load_settings())
+    await app({"type": "websocket", "path": "/mcp", "headers": []}, receive, send)
+    assert sent == [{"type": "websocket.close", "code": 1008}]

@@ -1,0 +1,127 @@
+"""A message is read before the framework reads it: what is none is refused in plain words.
+
+The framework's own refusals repeat the input and name its classes; and it takes bodies of up to
+4 MiB, of which the validation of a hostile one would stop the process for seconds.
+"""
+
+import json
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from luma_mcp.errors import InvalidRequest
+from luma_mcp.web.refusals import refusal
+
+MAX_BODY_BYTES = 256 * 1024  # dozens of times the longest prompt with all its links
+PARSE_ERROR, INVALID_REQUEST, INVALID_PARAMS = -32700, -32600, -32602  # JSON-RPC 2.0, section 5.1
+
+Problem = tuple[int, str]
+
+
+class _Left(Exception):
+    """The client hung up before its message was whole."""
+
+
+def _problem_in_call(message: dict[str, Any]) -> Problem | None:
+    params = message.get("params")
+    if "params" in message and not isinstance(params, dict):
+        return INVALID_PARAMS, "params must be an object."
+    if message["method"] == "tools/call" and params is not None:
+        if not isinstance(params.get("name"), str):
+            return INVALID_PARAMS, "params.name must be the name of a tool."
+        if not isinstance(params.get("arguments"), dict | None):
+            return INVALID_PARAMS, "params.arguments must be an object."
+    return None
+
+
+def problem_in(message: object) -> Problem | None:
+    """Say what keeps a value from being one message of JSON-RPC 2.0, as MCP wants it."""
+    if isinstance(message, list):
+        return INVALID_REQUEST, "Batches are not supported: send one message in each request."
+    if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
+        return INVALID_REQUEST, 'A message is an object with "jsonrpc": "2.0".'
+    number = message.get("id")
+    if "id" in message and (isinstance(number, bool) or not isinstance(number, str | int)):
+        return INVALID_REQUEST, "id must be a text or a whole number."
+    if "method" not in message:
+        answers = "result" in message or "error" in message
+        return None if answers else (INVALID_REQUEST, "The message has no method.")
+    if not isinstance(message["method"], str):
+        return INVALID_REQUEST, "method must be a text."
+    return _problem_in_call(message)
+
+
+def _explanation(message: object, problem: Problem) -> Response:
+    number = message.get("id") if isinstance(message, dict) else None
+    known = isinstance(number, str | int) and not isinstance(number, bool)
+    code, text = problem
+    error = {"code": code, "message": text}
+    body = {"jsonrpc": "2.0", "id": number if known else None, "error": error}
+    return JSONResponse(body, status_code=400)
+
+
+async def _read(scope: Scope, receive: Receive) -> bytes | None:
+    """Read the body; None when it is too large."""
+    declared = Headers(scope=scope).get("content-length", "0")
+    if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
+        return None
+    body = bytearray()
+    while True:
+        part = await receive()
+        if part["type"] == "http.disconnect":
+            raise _Left
+        body += part.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            return None
+        if not part.get("more_body", False):
+            return bytes(body)
+
+
+class Envelope:
+    """Lets whole messages pass to an MCP endpoint, and explains what is wrong with others."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check a POST; other methods have no body."""
+        if scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        try:
+            body = await _read(scope, receive)
+        except _Left:
+            return
+        if body is None:
+            limit = f"{MAX_BODY_BYTES // 1024} KiB"
+            error = InvalidRequest(
+                f"The message is larger than {limit}.", advice="Send links instead of files."
+            )
+            await refusal(error, 413)(scope, receive, send)
+            return
+        explanation = _judge(body)
+        if explanation is not None:
+            await explanation(scope, receive, send)
+            return
+        await self._app(scope, _replaying(body, receive), send)
+
+
+def _judge(body: bytes) -> Response | None:
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError):
+        return _explanation(None, (PARSE_ERROR, "The body is not JSON."))
+    problem = problem_in(message)
+    return _explanation(message, problem) if problem else None
+
+
+def _replaying(body: bytes, receive: Receive) -> Receive:
+    """Give the body that was read, and after it whatever still comes."""
+    parts: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return parts.pop() if parts else await receive()
+
+    return replay
