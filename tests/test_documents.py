@@ -68,12 +68,6 @@ def test_the_compose_file_passes_on_every_setting_that_the_image_does_not_fix() 
     assert passed == {variable_name(name) for name in Settings.model_fields} - fixed
 
 
-def test_every_make_target_that_the_documents_name_exists() -> None:
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    for page in PAGES:
-        assert set(re.findall(r"`?make (\w+)`", page.read_text())) <= targets
-
-
 @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
 def test_the_locks_carry_hashes_and_no_addresses(lock: str) -> None:
     text = (ROOT / lock).read_text()

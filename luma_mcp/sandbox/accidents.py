@@ -137,9 +137,9 @@ def build_garbage(status: int) -> Response:
 
 
 def find_transport(send: Send) -> asyncio.Transport | None:
-    """The connection that ``send`` writes to, found behind the wrappers that applications add.
+    """The connection that `send` writes to, found behind the wrappers that applications add.
 
-    ASGI has no word for breaking a connection. Uvicorn's ``send`` is a method of an object that
+    ASGI has no word for breaking a connection. Uvicorn's `send` is a method of an object that
     holds the transport, and applications wrap it in functions or methods that hold the next one.
     """
     seen: set[int] = set()

@@ -126,7 +126,7 @@ class Accounts:
         """The account of a request's key, opened at its first use.
 
         Raises:
-            HTTPException: 401 without a key that begins with ``luma-``; 403 with a key of the
+            HTTPException: 401 without a key that begins with `luma-`; 403 with a key of the
                 Agents API, which Dream Machine refuses.
         """
         scheme, _, key = headers.get("authorization", "").partition(" ")

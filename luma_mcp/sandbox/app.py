@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,11 +12,11 @@ from starlette.routing import Route
 from luma_mcp.sandbox.behaviour import Behaviour
 from luma_mcp.sandbox.clock import Clock, SystemClock
 from luma_mcp.sandbox.dream_machine import DreamMachine
-from luma_mcp.sandbox.faults import WORDS
+from luma_mcp.sandbox.faults import URLS, WORDS
 from luma_mcp.sandbox.gallery import Gallery
 from luma_mcp.sandbox.scenes import Scene
 
-DEFAULT_BEHAVIOUR: Final = Behaviour()
+DEFAULT_BEHAVIOUR = Behaviour()
 
 
 def build_sandbox(
@@ -25,9 +24,9 @@ def build_sandbox(
 ) -> Starlette:
     """Build a sandbox, which shares nothing with any other.
 
-    Alone it is an application like any other: its endpoints are ``/dream-machine/v1/...`` and
-    ``/media/...``, and a server runs its lifespan. Below another application it works the same,
-    but servers run the lifespan of the outermost only, so that the parent enters ``running``:
+    Alone it is an application like any other: its endpoints are `/dream-machine/v1/...` and
+    `/media/...`, and a server runs its lifespan. Below another application it works the same,
+    but servers run the lifespan of the outermost only, so that the parent enters `running`:
 
         sandbox = build_sandbox()
 
@@ -91,6 +90,7 @@ def _build_index(routes: list[Route]) -> Callable[[Request], Awaitable[Response]
         "keys": "Any key that begins with luma- is an account of its own",
         "endpoints": endpoints,
         "prompt_words": WORDS,
+        "urls": URLS,
     }
 
     async def show_index(_: Request) -> Response:

@@ -24,7 +24,7 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
-    """Everything about a sandbox that a caller of ``build_sandbox`` may choose.
+    """Everything about a sandbox that a caller of `build_sandbox` may choose.
 
     The limits are those of Luma's Build tier (docs.lumalabs.ai/docs/rate-limits).
 
@@ -48,9 +48,9 @@ class Behaviour:
         max_media_bytes: Bytes of rendered media kept, likewise.
         max_renders: Media drawn at the same time, each in a thread.
         max_body_bytes: Size of a request body above which it is refused with 413.
-        stall_seconds: How long ``[sandbox:stall]`` holds an answer back, and the longest time a
+        stall_seconds: How long `[sandbox:stall]` holds an answer back, and the longest time a
             synchronous image is waited for.
-        huge_bytes: Size of the answer to ``[sandbox:huge]``.
+        huge_bytes: Size of the answer to `[sandbox:huge]`.
     """
 
     queued_seconds: float = 2.0

@@ -1,10 +1,10 @@
 """The bodies of Dream Machine's requests, field by field (Dream Machine OpenAPI 1.1.0).
 
-Dumping a body gives the ``request`` that a generation echoes: defaults filled in and members that
+Dumping a body gives the `request` that a generation echoes: defaults filled in and members that
 were not sent as null, as in the sample of docs.lumalabs.ai/docs/image-generation.
 """
 
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import httpx
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -27,7 +27,7 @@ Mode = Literal[
     "reimagine_2",
     "reimagine_3",
 ]
-MAX_IMAGES: Final = 4
+MAX_IMAGES = 4
 B = TypeVar("B", bound="Body")
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from typing import Any, Final
+from typing import Any
 
 import httpx
 
@@ -11,9 +11,9 @@ from luma_mcp.sandbox.clock import Clock
 from luma_mcp.sandbox.jobs import Job
 
 # docs.lumalabs.ai/docs/video-generation, the note on callbacks.
-_ATTEMPTS: Final = 4
-_PAUSE_SECONDS: Final = 0.1
-_TIMEOUT_SECONDS: Final = 5
+_ATTEMPTS = 4
+_PAUSE_SECONDS = 0.1
+_TIMEOUT_SECONDS = 5
 
 logger = logging.getLogger(__name__)
 

@@ -44,6 +44,10 @@ class Archive(Protocol):
         ...
 
 
+Drafter = Callable[[Any, Archive], Draft]
+Changer = Callable[[Any, Scene], Draft]
+
+
 def draft_video(body: VideoBody, archive: Archive) -> Draft:
     """A clip from words, pictures and earlier clips.
 
@@ -144,9 +148,6 @@ def draft_audio(body: AudioBody, clip: Scene) -> Draft:
         scene=replace(clip, sound=True),
         cents=prices.price_audio(),
     )
-
-
-Drafter = Callable[[Any, Archive], Draft]
 
 
 def _check_references(body: VideoBody, archive: Archive) -> None:

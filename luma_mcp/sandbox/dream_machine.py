@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any, Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -17,21 +16,21 @@ from luma_mcp.sandbox.behaviour import Behaviour
 from luma_mcp.sandbox.callbacks import Callbacks
 from luma_mcp.sandbox.clock import Clock
 from luma_mcp.sandbox.concepts import CAMERA_MOTIONS, CONCEPTS
-from luma_mcp.sandbox.drafts import Draft
 from luma_mcp.sandbox.gallery import Gallery
 from luma_mcp.sandbox.jobs import Job
 from luma_mcp.sandbox.orders import Orders, build_failure
 from luma_mcp.sandbox.scenes import Scene
 
-PREFIX: Final = "/dream-machine/v1"
+PREFIX = "/dream-machine/v1"
 # Luma does not publish how large a page may be.
-_MAX_PAGE: Final = 100
+_MAX_PAGE = 100
+_MAX_OFFSET = 10**9
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Creation = tuple[type[bodies.Body], drafts.Drafter]
-Change = tuple[type[bodies.Body], Callable[[Any, Scene], Draft]]
+Change = tuple[type[bodies.Body], drafts.Changer]
 
-_CREATIONS: Final[dict[str, Creation]] = {
+_CREATIONS: dict[str, Creation] = {
     "/generations": (bodies.VideoBody, drafts.draft_video),  # what clients posted to at first
     "/generations/video": (bodies.VideoBody, drafts.draft_video),
     "/generations/image": (bodies.ImageBody, drafts.draft_image),
@@ -39,7 +38,7 @@ _CREATIONS: Final[dict[str, Creation]] = {
     "/generations/video/reframe": (bodies.ReframeVideoBody, drafts.draft_video_reframe),
     "/generations/video/modify": (bodies.ModifyVideoBody, drafts.draft_modification),
 }
-_CHANGES: Final[dict[str, Change]] = {
+_CHANGES: dict[str, Change] = {
     "/generations/{id}/upscale": (bodies.UpscaleBody, drafts.draft_upscale),
     "/generations/{id}/audio": (bodies.AudioBody, drafts.draft_audio),
 }
@@ -124,8 +123,8 @@ class DreamMachine:
     async def list_generations(self, request: Request) -> Response:
         """GET /generations, the newest first; Luma publishes no order."""
         account = self._accounts.get(request.headers)
-        limit = _read_number(request, "limit", default=100, low=1, high=_MAX_PAGE)
-        offset = _read_number(request, "offset", default=0, low=0, high=10**9)
+        limit = _read_query(request, "limit", default=100, low=1, high=_MAX_PAGE)
+        offset = _read_query(request, "offset", default=0, low=0, high=_MAX_OFFSET)
         page = islice(reversed(account.jobs.values()), offset, offset + limit)
         now, public_url = self._clock.now(), self._get_public_url(request)
         generations = [job.describe(now, public_url) for job in page]
@@ -163,9 +162,7 @@ class DreamMachine:
 
         return create
 
-    def _build_change(
-        self, shape: type[bodies.Body], draft: Callable[[Any, Scene], Draft]
-    ) -> Endpoint:
+    def _build_change(self, shape: type[bodies.Body], draft: drafts.Changer) -> Endpoint:
         """Whether Luma gives a changed clip an id of its own is not published; here it does."""
 
         async def change(request: Request) -> Response:
@@ -200,9 +197,8 @@ class DreamMachine:
         return f"{url.scheme}://{url.netloc}{request.scope.get('root_path', '')}"
 
 
-def _read_number(request: Request, name: str, *, default: int, low: int, high: int) -> int:
-    text = request.query_params.get(name, str(default))
-    digits = text.isascii() and text.isdigit() and len(text) <= len(str(high))
-    if not digits or not low <= int(text) <= high:
+def _read_query(request: Request, name: str, *, default: int, low: int, high: int) -> int:
+    try:
+        return rules.read_integer(request.query_params.get(name, str(default)), low, high)
+    except ValueError:
         rules.refuse(f"{name}: must be an integer from {low} to {high}")
-    return int(text)

@@ -1,20 +1,24 @@
-"""Faults on demand: words in a prompt that make its job, or the answer about it, go wrong.
+"""Faults on demand: words in a request that make its job, or the answer about it, go wrong.
 
-A word is written ``[sandbox:word]`` or ``[sandbox:word=value]`` anywhere in the prompt of a
-request that creates something; several may stand in one pair of brackets, with commas. ``WORDS``
+A word is written `[sandbox:word]` or `[sandbox:word=value]` anywhere in the prompt of a
+request that creates something; several may stand in one pair of brackets, with commas. `WORDS`
 says what each does. They act on requests that pass all checks of form, and before limits and
 credits; an unknown word is refused with 400, so that a misspelt test does not pass.
+
+An address of a source that has `unreachable` in it stands for one that Luma cannot fetch: its job
+fails as `[sandbox:fail=frames]` does. callback_url is no source.
 """
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Any
 
-from luma_mcp.sandbox.rules import refuse
+from luma_mcp.sandbox.rules import read_integer, refuse
 
 # docs.lumalabs.ai/docs/errors: what failure_reason may say.
-FAILURES: Final = {
+FAILURES = {
     "moderation": "Advanced prompt moderation failed",
     "blacklist": "Contains blacklisted words",
     "frames": "Failed to read user input frames",
@@ -26,7 +30,9 @@ FAILURES: Final = {
     "image": "400: failed to moderate image",
 }
 
-WORDS: Final = {
+ACCIDENTS = ("html", "redirect", "reset", "lost", "stall", "garbage", "empty", "truncated", "huge")
+
+WORDS = {
     "[sandbox:fail=moderation]": (
         "The job fails once it has dreamt, and is refunded. Also: " + ", ".join(list(FAILURES)[1:])
     ),
@@ -36,25 +42,27 @@ WORDS: Final = {
     "[sandbox:http=503]": "The request gets this status (400 to 599) and no job exists",
     "[sandbox:http=429,retry-after=7]": "Likewise, with this Retry-After; none leaves it out",
     "[sandbox:http=503,times=2]": (
-        "Only the first two requests with this prompt get it; goes with every word below as well"
+        "Only the first two requests with this prompt get it; times goes with get and with "
+        + ", ".join(ACCIDENTS)
+        + " as well"
     ),
     "[sandbox:html]": "502 with a page of HTML; no job exists",
     "[sandbox:redirect]": "307 to another host; no job exists",
     "[sandbox:reset]": "The connection is reset before any answer; no job exists",
     "[sandbox:lost]": "The connection is reset before any answer, but the job exists",
     "[sandbox:stall]": "The job exists; its answer is held back for minutes",
-    "[sandbox:garbage]": "The job exists; the answer is 201 with a body that is not JSON",
-    "[sandbox:empty]": "The job exists; the answer is 201 without a body",
+    "[sandbox:garbage]": "The job exists; the answer is a success with a body that is not JSON",
+    "[sandbox:empty]": "The job exists; the answer is a success without a body",
     "[sandbox:truncated]": "The job exists; the connection ends in the middle of the answer",
     "[sandbox:huge]": "The job exists; the answer is 50 MB of JSON",
 }
 
-ACCIDENTS: Final = frozenset(
-    {"html", "redirect", "reset", "lost", "stall", "garbage", "empty", "truncated", "huge"}
-)
-_MAX_SECONDS: Final = 86_400
-_MAX_TIMES: Final = 1_000
-_BRACKETS: Final = re.compile(r"\[sandbox:([^\[\]]*)\]")
+UNREACHABLE = "unreachable"
+URLS = {UNREACHABLE: "A source with this word in its address cannot be read, and the job fails"}
+
+_MAX_SECONDS = 86_400
+_MAX_TIMES = 1_000
+_BRACKETS = re.compile(r"\[sandbox:([^\[\]]*)\]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,7 +94,7 @@ def parse_faults(prompt: str) -> Faults:
     """Read the words of a prompt.
 
     Raises:
-        HTTPException: 400, if a word or its value is not one of ``WORDS``.
+        HTTPException: 400, if a word or its value is not one of `WORDS`.
     """
     found: dict[str, Any] = {}
     for brackets in _BRACKETS.findall(prompt):
@@ -108,26 +116,18 @@ def _read(name: str, value: str) -> dict[str, Any]:
         refuse(f"Unknown sandbox word: {name[:40]}{'=' if value else ''}{value[:40]}")
 
 
-def _read_number(low: int, high: int) -> Callable[[str], int]:
-    def read(value: str) -> int:
-        if not (value.isascii() and value.isdigit() and len(value) <= len(str(high))):
-            raise ValueError(value)
-        if not low <= int(value) <= high:
-            raise ValueError(value)
-        return int(value)
-
-    return read
-
-
 def _read_retry_after(value: str) -> str:
-    return value if value == "none" else str(_read_number(0, _MAX_SECONDS)(value))
+    return value if value == "none" else str(read_integer(value, 0, _MAX_SECONDS))
 
 
-_READERS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
+_read_status = partial(read_integer, low=400, high=599)
+
+
+_READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "fail": ("failure_reason", FAILURES.__getitem__),
-    "seconds": ("dreaming_seconds", _read_number(0, _MAX_SECONDS)),
-    "get": ("get_status", _read_number(400, 599)),
-    "http": ("status", _read_number(400, 599)),
+    "seconds": ("dreaming_seconds", partial(read_integer, low=0, high=_MAX_SECONDS)),
+    "get": ("get_status", _read_status),
+    "http": ("status", _read_status),
     "retry-after": ("retry_after", _read_retry_after),
-    "times": ("times", _read_number(1, _MAX_TIMES)),
+    "times": ("times", partial(read_integer, low=1, high=_MAX_TIMES)),
 }

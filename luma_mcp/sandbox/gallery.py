@@ -4,7 +4,6 @@ import asyncio
 import re
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Final
 
 import anyio
 import anyio.to_thread
@@ -17,8 +16,8 @@ from starlette.routing import Route
 from luma_mcp.sandbox.behaviour import Behaviour
 from luma_mcp.sandbox.scenes import Scene
 
-_MEDIA_TYPES: Final = {"mp4": "video/mp4", "jpg": "image/jpeg", "png": "image/png"}
-_RANGE: Final = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.ASCII)
+_MEDIA_TYPES = {"mp4": "video/mp4", "jpg": "image/jpeg", "png": "image/png"}
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.ASCII)
 
 
 class Gallery:

@@ -20,7 +20,7 @@ class Job:
     """One generation, from its creation to its end.
 
     Attributes:
-        kind: Luma's ``generation_type``.
+        kind: Luma's `generation_type`.
         model: Luma's name of the model.
         request: The accepted body, as the generation echoes it.
         scene: What is to be seen when it is done.
@@ -75,7 +75,7 @@ class Job:
     def describe(self, now: datetime, public_url: str) -> dict[str, Any]:
         """The Generation object of Dream Machine OpenAPI 1.1.0.
 
-        ``progress_video`` is always null: Luma does not explain when it would not be.
+        `progress_video` is always null: Luma does not explain when it would not be.
         """
         failed = self.get_state(now) == "failed"
         return {

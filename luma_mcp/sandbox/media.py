@@ -13,21 +13,20 @@ from array import array
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
 
 import av
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from luma_mcp.sandbox.scenes import Scene
 
-FRAMES_PER_SECOND: Final = 24
-_SAMPLES_PER_SECOND: Final = 24_000
-_SAMPLES_PER_FRAME: Final = 1_024
-_TONE_HERTZ: Final = 220
-_VOLUME: Final = 0.05
-_LIGHTS: Final = 3
-_MAX_TITLE: Final = 240
-_PAPER: Final = (250, 248, 244)
+FRAMES_PER_SECOND = 24
+_SAMPLES_PER_SECOND = 24_000
+_SAMPLES_PER_FRAME = 1_024
+_TONE_HERTZ = 220
+_VOLUME = 0.05
+_LIGHTS = 3
+_MAX_TITLE = 240
+_PAPER = (250, 248, 244)
 
 Color = tuple[int, int, int]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont

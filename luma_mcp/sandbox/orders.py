@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 import httpx
 from starlette.exceptions import HTTPException
@@ -14,13 +14,11 @@ from luma_mcp.sandbox.behaviour import Behaviour
 from luma_mcp.sandbox.callbacks import Callbacks
 from luma_mcp.sandbox.clock import Clock
 from luma_mcp.sandbox.drafts import Draft
-from luma_mcp.sandbox.faults import FAILURES, Faults, parse_faults
+from luma_mcp.sandbox.faults import FAILURES, UNREACHABLE, Faults, parse_faults
 from luma_mcp.sandbox.gallery import Gallery
 from luma_mcp.sandbox.jobs import Job
 
-# An address with this word in it stands for one that Luma cannot fetch.
-_UNREACHABLE: Final = "unreachable"
-_DETAILS: Final = {
+_DETAILS = {
     408: "Request timeout",
     409: "Conflict",
     429: "Rate limit exceeded",
@@ -75,7 +73,7 @@ class Orders:
         dreaming = faults.dreaming_seconds
         seconds = pace.dreaming_seconds if dreaming is None else dreaming
         dreams_at = now + timedelta(seconds=pace.queued_seconds)
-        unreachable = any(_UNREACHABLE in url for url in _list_sources(request))
+        unreachable = any(UNREACHABLE in url for url in _list_sources(request))
         job = Job(
             kind=draft.kind,
             model=draft.scene.model,
@@ -113,7 +111,7 @@ class Orders:
         return answers.get(accident, lambda: whole)()
 
 
-_BEFORE: Final = {
+_BEFORE = {
     "html": accidents.build_page,
     "redirect": accidents.build_redirect,
     "reset": accidents.Reset,

@@ -6,26 +6,24 @@ costs what a 16:9 clip of the same resolution costs. Without a resolution or a d
 no default is published, 720p and 5 s are assumed.
 """
 
-from typing import Final
-
 # In ascending order, which is also what an upscale goes by.
-PIXELS: Final = {
+PIXELS = {
     "540p": 960 * 540,
     "720p": 1280 * 720,
     "1080p": 1920 * 1080,
     "4k": 3840 * 2160,
 }
-DEFAULT_RESOLUTION: Final = "720p"
-DEFAULT_SECONDS: Final = 5
+DEFAULT_RESOLUTION = "720p"
+DEFAULT_SECONDS = 5
 
-_FRAMES_PER_SECOND: Final = 24
-_CREATE_USD_PER_MEGAPIXEL: Final = {"ray-2": 0.0064, "ray-flash-2": 0.0022}
-_MODIFY_USD_PER_MEGAPIXEL: Final = {"ray-2": 0.01582, "ray-flash-2": 0.00544}
-_IMAGE_USD: Final = {"photon-1": 0.015, "photon-flash-1": 0.004}
-_RAY_1_6_USD: Final = 0.35
+_FRAMES_PER_SECOND = 24
+_CREATE_USD_PER_MEGAPIXEL = {"ray-2": 0.0064, "ray-flash-2": 0.0022}
+_MODIFY_USD_PER_MEGAPIXEL = {"ray-2": 0.01582, "ray-flash-2": 0.00544}
+_IMAGE_USD = {"photon-1": 0.015, "photon-flash-1": 0.004}
+_RAY_1_6_USD = 0.35
 # Luma publishes no price for these two: they are the sandbox's own.
-_UPSCALE_USD_PER_MEGAPIXEL: Final = 0.0016
-_AUDIO_USD: Final = 0.10
+_UPSCALE_USD_PER_MEGAPIXEL = 0.0016
+_AUDIO_USD = 0.10
 
 
 def _clip_cents(usd_per_megapixel: float, resolution: str, seconds: int) -> float:

@@ -1,21 +1,21 @@
-"""The rules that Dream Machine checks across fields, with its own texts.
+"""The rules that Dream Machine checks across fields, with its own texts, and how to refuse.
 
 The texts are those of docs.lumalabs.ai/docs/errors where it has one. Which status goes with them is
 not published; 400 is what has been observed.
 """
 
-from typing import Final, NoReturn
+from typing import NoReturn
 
 from starlette.exceptions import HTTPException
 
 from luma_mcp.sandbox.bodies import Keyframes, VideoBody
 from luma_mcp.sandbox.concepts import CONCEPTS
 
-_MIN_PROMPT: Final = 3
-_MAX_PROMPT: Final = 5000
+_MIN_PROMPT = 3
+_MAX_PROMPT = 5000
 
 # (frame0, frame1) -> what cannot be looped. The first is in the older edition of the page only.
-_UNLOOPABLE: Final[dict[tuple[str | None, str | None], str]] = {
+_UNLOOPABLE: dict[tuple[str | None, str | None], str] = {
     (None, "image"): "end frame",
     ("image", "image"): "keyframes",
     (None, "generation"): "extend reverse",
@@ -32,6 +32,18 @@ def refuse(text: str) -> NoReturn:
         HTTPException: 400, always.
     """
     raise HTTPException(400, text)
+
+
+def read_integer(text: str, low: int, high: int) -> int:
+    """Read a whole number, written in nothing but digits, within bounds that count themselves.
+
+    Raises:
+        ValueError: It is no such number, or out of bounds.
+    """
+    digits = text.isascii() and text.isdigit() and len(text) <= len(str(high))
+    if not digits or not low <= int(text) <= high:
+        raise ValueError(f"must be an integer from {low} to {high}")
+    return int(text)
 
 
 def check_prompt(prompt: str | None, *, required: bool) -> None:

@@ -1,11 +1,11 @@
 """A scene: what a finished job shows, before anybody has drawn it."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 # Width and height of what is drawn. Every ratio is exact, every side even as H.264 asks, and the
 # longer side stays near 960 pixels whatever the resolution, so that drawing stays quick.
-SIZES: Final = {
+SIZES = {
     "1:1": (720, 720),
     "16:9": (960, 540),
     "9:16": (540, 960),

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from statistics import median
 
 import aiohttp
@@ -14,9 +15,20 @@ from luma_mcp.luma.transport import BearerKey, open_client, read_answer
 from tests.bench.processes import process_of
 
 Get = Callable[[], Awaitable[None]]
-CONCURRENCY = (1, 32, 256)
-ROUNDS, SECONDS, MOST = 3, 1.5, 2_000
 OURS = "httpx over aiohttp (ours)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """How much is measured; a cell ends at so many seconds or requests."""
+
+    concurrency: tuple[int, ...] = (1, 32, 256)
+    rounds: int = 3
+    seconds: float = 1.5
+    most: int = 2_000
+
+
+USUAL = Bounds()
 
 
 @asynccontextmanager
@@ -69,13 +81,13 @@ CLIENTS: dict[str, Callable[[str], AbstractAsyncContextManager[Get]]] = {
 }
 
 
-async def cpu_per_request(get: Get, concurrency: int) -> float:
+async def cpu_per_request(get: Get, concurrency: int, bounds: Bounds) -> float:
     """Microseconds of this process's CPU for each request; bounded in count and time."""
-    done, end = 0, time.monotonic() + SECONDS
+    done, end = 0, time.monotonic() + bounds.seconds
 
     async def worker() -> None:
         nonlocal done
-        while done < MOST and time.monotonic() < end:
+        while done < bounds.most and time.monotonic() < end:
             await get()
             done += 1
 
@@ -87,28 +99,28 @@ async def cpu_per_request(get: Get, concurrency: int) -> float:
     return (time.process_time() - started) / done * 1e6
 
 
-async def measure(url: str) -> dict[tuple[str, int], float]:
+async def measure(url: str, bounds: Bounds = USUAL) -> dict[tuple[str, int], float]:
     """Measure every cell of the table, the clients in turn, and take medians."""
     samples: dict[tuple[str, int], list[float]] = {}
-    for _ in range(ROUNDS):
-        for concurrency in CONCURRENCY:
+    for _ in range(bounds.rounds):
+        for concurrency in bounds.concurrency:
             for name, opened in CLIENTS.items():
                 async with opened(url) as get:
-                    cost = await cpu_per_request(get, concurrency)
+                    cost = await cpu_per_request(get, concurrency, bounds)
                 samples.setdefault((name, concurrency), []).append(cost)
     return {cell: median(costs) for cell, costs in samples.items()}
 
 
-def report() -> list[str]:
+def report(bounds: Bounds = USUAL) -> list[str]:
     """Give the table: CPU per request, and how many times ours that is."""
     with process_of("tests.bench.upstream") as url:
-        costs = uvloop.run(measure(url))
-    heads = "".join(f"{f'{concurrency} at once':>20}" for concurrency in CONCURRENCY)
+        costs = uvloop.run(measure(url, bounds))
+    heads = "".join(f"{f'{concurrency} at once':>20}" for concurrency in bounds.concurrency)
     lines = ["CPU per upstream request in microseconds (times ours)", f"{'':28}{heads}"]
     for name in CLIENTS:
         cells = (
             f"{costs[name, at]:>10.0f} ({costs[name, at] / costs[OURS, at]:>6.2f})"
-            for at in CONCURRENCY
+            for at in bounds.concurrency
         )
         lines.append(f"{name:28}" + "".join(f"{cell:>20}" for cell in cells))
     return lines

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from statistics import median
 
 import aiohttp
@@ -12,8 +13,7 @@ from mcp.types import LATEST_PROTOCOL_VERSION
 from tests.bench.processes import process_of
 from tests.bench.upstream import ID
 
-ROUNDS, CALLS, AT_ONCE = 5, 1_500, 16
-FEWER = {"a client per call": 100}
+BARE, PER_CALL = "bare endpoint, shared client", "a client per call"
 KEY = {"Authorization": "Bearer luma-bench"}
 ACCEPT = {"Accept": "application/json, text/event-stream"}
 MODERN = {
@@ -32,14 +32,28 @@ CALL = {
     "method": "tools/call",
     "params": {"name": "get_generation", "arguments": {"generation_id": ID}},
 }
-MODERN_CALL = {**CALL, "params": {**CALL["params"], "_meta": META}}  # type: ignore[dict-item]
+MODERN_CALL = {**CALL, "params": {**CALL["params"], "_meta": META}}
 
 Ask = Callable[[aiohttp.ClientSession], Awaitable[None]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """How much is measured; the slow way is asked less often."""
+
+    rounds: int = 5
+    calls: int = 1_500
+    calls_of_the_slow: int = 100
+    warm_up: int = 50
+    at_once: int = 16
+
+
+USUAL = Bounds()
+
+
 def asking(method: str, url: str, **how: object) -> Ask:
     async def ask(session: aiohttp.ClientSession) -> None:
-        async with session.request(method, url, **how) as response:  # ty: ignore[invalid-argument-type]
+        async with session.request(method, url, **how) as response:
             text = await response.text()
             assert response.status == 200, text
             assert ID in text, text
@@ -50,12 +64,12 @@ def asking(method: str, url: str, **how: object) -> Ask:
 def ways(url: str) -> dict[str, Ask]:
     """The same upstream call by four ways into the same process."""
     return {
-        "bare endpoint, shared client": asking("GET", f"{url}/bare/{ID}", headers=KEY),
+        BARE: asking("GET", f"{url}/bare/{ID}", headers=KEY),
         "get_generation, 2026-07-28": asking(
             "POST", f"{url}/mcp", json=MODERN_CALL, headers=KEY | ACCEPT | MODERN
         ),
         "get_generation, earlier": asking("POST", f"{url}/mcp", json=CALL, headers=KEY | ACCEPT),
-        "a client per call": asking("GET", f"{url}/per-call/{ID}", headers=KEY),
+        PER_CALL: asking("GET", f"{url}/per-call/{ID}", headers=KEY),
     }
 
 
@@ -64,7 +78,9 @@ async def cpu_of(session: aiohttp.ClientSession, url: str) -> float:
         return float(await response.text())
 
 
-async def cost(session: aiohttp.ClientSession, url: str, ask: Ask, calls: int) -> float:
+async def cost(
+    session: aiohttp.ClientSession, url: str, ask: Ask, calls: int, at_once: int
+) -> float:
     """Microseconds of the server's CPU for each call."""
     numbers = iter(range(calls))
 
@@ -74,33 +90,35 @@ async def cost(session: aiohttp.ClientSession, url: str, ask: Ask, calls: int) -
 
     before = await cpu_of(session, url)
     async with asyncio.TaskGroup() as tasks:
-        for _ in range(AT_ONCE):
+        for _ in range(at_once):
             tasks.create_task(worker())
     return (await cpu_of(session, url) - before) / calls * 1e6
 
 
-async def measure(url: str) -> dict[str, float]:
+async def measure(url: str, bounds: Bounds = USUAL) -> dict[str, float]:
+    """Measure every way in, in turn, and take medians."""
     samples: dict[str, list[float]] = {}
     async with aiohttp.ClientSession() as session:
         for ask in ways(url).values():
-            await cost(session, url, ask, 50)
-        for _ in range(ROUNDS):
+            await cost(session, url, ask, bounds.warm_up, bounds.at_once)
+        for _ in range(bounds.rounds):
             for name, ask in ways(url).items():
-                spent = await cost(session, url, ask, FEWER.get(name, CALLS))
+                calls = bounds.calls_of_the_slow if name == PER_CALL else bounds.calls
+                spent = await cost(session, url, ask, calls, bounds.at_once)
                 samples.setdefault(name, []).append(spent)
     return {name: median(costs) for name, costs in samples.items()}
 
 
-def report() -> list[str]:
+def report(bounds: Bounds = USUAL) -> list[str]:
     """Give the table: CPU per call, and how many times the bare endpoint that is."""
     started = time.monotonic()
     with (
         process_of("tests.bench.upstream") as luma,
         process_of("tests.bench.tool_server", luma) as url,
     ):
-        costs = uvloop.run(measure(url))
-    floor = costs["bare endpoint, shared client"]
-    lines = [f"CPU of the server per call in microseconds, {AT_ONCE} at once (times bare)"]
+        costs = uvloop.run(measure(url, bounds))
+    floor = costs[BARE]
+    lines = [f"CPU of the server per call in microseconds, {bounds.at_once} at once (times bare)"]
     lines += [f"{name:32}{spent:>10.0f} ({spent / floor:>6.2f})" for name, spent in costs.items()]
     lines.append(f"measured in {time.monotonic() - started:.0f} s")
     return lines

@@ -3,8 +3,10 @@
 import asyncio
 import hashlib
 import json
+import re
 from collections import Counter
-from typing import Any
+from itertools import product
+from typing import Any, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
 import aiohttp
@@ -20,6 +22,8 @@ from tests.servers import serving
 
 CALLERS, CALLS, AT_ONCE = 50, 2_000, 64
 KEYS = [f"luma-caller-{number}" for number in range(CALLERS)]
+TOOLS = ("get_generation", "list_generations", "create_generation")
+CANARY = re.compile(r"[0-9a-f]{64}")
 HEADERS = ("Authorization", "X-API-Key", "X-Auth-Token", "X-Luma-API-Key")
 META = {
     "io.modelcontextprotocol/protocolVersion": LATEST_PROTOCOL_VERSION,
@@ -70,38 +74,62 @@ class EchoingLuma:
         )
 
 
-def message(number: int, key: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """Make a call that only this key's caller makes, in one era or the other."""
-    tool, arguments = (
-        ("get_generation", {"generation_id": id_of(key)}),
-        ("list_generations", {"offset": KEYS.index(key)}),
-        ("create_generation", {"prompt": f"For {key}"}),
-    )[number % 3]
-    name = HEADERS[number % len(HEADERS)]
+class Call(NamedTuple):
+    """Who calls, and how."""
+
+    key: str
+    modern: bool
+    header: str
+    tool: str
+
+
+def plan() -> list[Call]:
+    """Let neighbours in time be different callers, each of them turning through all ways."""
+    calls = []
+    for number in range(CALLS):
+        turn, place = divmod(number, CALLERS)
+        calls.append(
+            Call(
+                key=KEYS[place * 7 % CALLERS],
+                modern=bool((number + turn) % 2),
+                header=HEADERS[(number + turn // 2) % len(HEADERS)],
+                tool=TOOLS[(number + turn // 8) % len(TOOLS)],
+            )
+        )
+    return calls
+
+
+def message(call: Call) -> tuple[dict[str, Any], dict[str, str]]:
+    """Write a call that only this key's caller makes, in one era or the other."""
+    key, name, tool = call.key, call.header, call.tool
+    arguments = {
+        "get_generation": {"generation_id": id_of(key)},
+        "list_generations": {"offset": KEYS.index(key)},
+        "create_generation": {"prompt": f"For {key}"},
+    }[tool]
     headers = {
         name: f"Bearer {key}" if name == "Authorization" else key,
         "Accept": "application/json, text/event-stream",
     }
     params: dict[str, Any] = {"name": tool, "arguments": arguments}
-    if number % 2:
+    if call.modern:
         params["_meta"] = META
         headers["MCP-Protocol-Version"] = LATEST_PROTOCOL_VERSION
         headers |= {"Mcp-Method": "tools/call", "Mcp-Name": tool}
     return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}, headers
 
 
-async def crowd(endpoint: str) -> list[tuple[str, str]]:
-    """Make all calls over few shared connections; gives each caller with its answer."""
-    answers: list[tuple[str, str]] = []
-    numbers = iter(range(CALLS))
+async def crowd(endpoint: str) -> list[tuple[Call, str]]:
+    """Make all calls over few shared connections; gives each with its answer."""
+    answers: list[tuple[Call, str]] = []
+    calls = iter(plan())
 
     async def one_of_the_crowd(session: aiohttp.ClientSession) -> None:
-        for number in numbers:
-            # Neighbours in time are different callers, on whatever connection is free.
-            key = KEYS[number * 7 % CALLERS]
-            body, headers = message(number, key)
+        for call in calls:
+            body, headers = message(call)
+            # It goes out on whatever connection is free.
             async with session.post(endpoint, json=body, headers=headers) as response:
-                answers.append((key, await response.text()))
+                answers.append((call, await response.text()))
 
     async with (
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=AT_ONCE // 2)) as session,
@@ -119,8 +147,17 @@ async def test_2000_interleaved_calls_of_50_callers_never_mix() -> None:
         async with serving(app) as url:
             answers = await crowd(f"{url}/mcp")
     assert len(answers) == CALLS
-    strangers = [key for key, text in answers if canary(key) not in text]
-    assert strangers == []
+    for key in KEYS:
+        made = [call for call, _ in answers if call.key == key]
+        assert {(call.modern, call.header) for call in made} == set(product((False, True), HEADERS))
+        assert {(call.modern, call.tool) for call in made} == set(product((False, True), TOOLS))
+    owners = {canary(key): key for key in KEYS}
+    mixed = [
+        call
+        for call, text in answers
+        if {owners.get(word) for word in CANARY.findall(text)} != {call.key}
+    ]
+    assert mixed == []
     assert sum(luma.asked.values()) == CALLS
     assert [pair for pair in luma.asked if pair[1] not in {pair[0], id_of(pair[0])}] == []
-    assert all(key not in text for key, text in answers)
+    assert not [call for call, text in answers if any(key in text for key in KEYS)]

@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from luma_mcp.luma import reachability
 from luma_mcp.luma.reachability import Reachability
 from luma_mcp.luma.transport import open_client
 from tests.luma.upstream import Line, Scene, answering, playing
@@ -50,9 +49,8 @@ async def test_many_who_ask_at_once_make_one_request() -> None:
     assert upstream.connections == 1
 
 
-async def test_luma_is_asked_anew_once_the_answer_is_stale(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reachability, "FRESH_SECONDS", 0.0)
+async def test_luma_is_asked_anew_once_the_answer_is_stale() -> None:
     async with playing(answering(200, {}), hang_up) as upstream, open_client(4, 30.0) as client:
-        asked = Reachability(client, upstream.url)
+        asked = Reachability(client, upstream.url, fresh_seconds=0.0)
         assert [await asked.check(), await asked.check()] == [True, False]
     assert upstream.connections == 2

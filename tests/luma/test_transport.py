@@ -5,7 +5,9 @@ import gzip
 import zlib
 from collections.abc import Iterator
 
+import aiohttp
 import pytest
+from httpx_aiohttp import AiohttpTransport
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -121,6 +123,21 @@ async def test_a_packed_answer_that_nobody_asked_for_is_read_all_the_same() -> N
     packed = answering(200, gzip.compress(b'{"message": "pong"}'), "Content-Encoding: gzip")
     async with playing(packed) as upstream, open_sender(upstream.url) as sender:
         assert (await DreamMachine(sender, "luma-key").ping()).message == "pong"
+
+
+async def test_connections_are_bounded_kept_and_made_as_promised() -> None:
+    async with playing(answering(200, PONG)) as upstream, open_client(40, 30.0) as client:
+        await client.get(f"{upstream.url}/ping")
+        transport = client._transport  # noqa: SLF001 - the real one, as opened
+        assert isinstance(transport, AiohttpTransport)
+        session = transport.client
+        assert isinstance(session, aiohttp.ClientSession)
+        assert isinstance(session.connector, aiohttp.TCPConnector)
+        kept = session.connector._keepalive_timeout  # noqa: SLF001 - it has no public name
+        assert kept == 15.0
+        assert session.connector.limit > 40
+        assert session.connector.limit_per_host == 0
+        assert (client.timeout.connect, client.timeout.read) == (5.0, 30.0)
 
 
 def bomb() -> Iterator[bytes]:

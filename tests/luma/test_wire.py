@@ -1,10 +1,13 @@
 """What leaves us when we read or delete at Dream Machine, and what the answers become."""
 
+import re
+
 import pytest
 
 from luma_mcp.errors import BadResponse, InvalidRequest, KeyRejected
 from luma_mcp.luma.dream_machine import DreamMachine, checked_id
-from tests.luma.exchanges import ID, Exchange, check
+from tests.luma import test_wire_of_images, test_wire_of_videos
+from tests.luma.exchanges import CLIP, ID, Exchange, check
 from tests.luma.upstream import answering, open_sender, playing
 
 ROOT = "/dream-machine/v1"
@@ -120,6 +123,36 @@ EXCHANGES = {
 @pytest.mark.parametrize("exchange", EXCHANGES.values(), ids=EXCHANGES)
 async def test_a_request_leaves_us_as_luma_documents_it(exchange: Exchange) -> None:
     await check(exchange)
+
+
+OPERATIONS = {
+    "GET /ping",
+    "GET /credits",
+    "GET /generations",
+    "GET /generations/{id}",
+    "DELETE /generations/{id}",
+    "POST /generations/{id}/upscale",
+    "POST /generations/{id}/audio",
+    "POST /generations/video",
+    "POST /generations/video/modify",
+    "POST /generations/video/reframe",
+    "POST /generations/image",
+    "POST /generations/image/reframe",
+    "GET /generations/concepts/list",
+}
+
+
+def test_every_operation_of_luma_is_among_the_exchanges_and_no_other() -> None:
+    exchanges = [
+        *EXCHANGES.values(),
+        *test_wire_of_images.EXCHANGES.values(),
+        *test_wire_of_videos.EXCHANGES.values(),
+        *test_wire_of_videos.LATER_STEPS.values(),
+    ]
+    requests = [exchange.request.replace(ROOT, "").partition("?")[0] for exchange in exchanges]
+    seen = {re.sub(f"{ID}|{CLIP}", "{id}", request) for request in requests}
+    assert len(OPERATIONS) == 13
+    assert seen == OPERATIONS | {"GET /generations/camera_motion/list"}
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,12 @@
 """A sandbox with a clock that a test turns, and a client that holds a key."""
 
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 import httpx
 import pytest
-import uvicorn
 from starlette.types import ASGIApp
 
 from luma_mcp.sandbox.app import build_sandbox, running
@@ -26,7 +23,6 @@ OPEN_HANDED = Behaviour(
 )
 
 Enter = Callable[[Behaviour], Awaitable["Luma"]]
-Serve = Callable[[ASGIApp], AbstractAsyncContextManager[str]]
 Turning = Callable[[float], AbstractAsyncContextManager[None]]
 Json = dict[str, Any]
 Value = str | float | list[Any] | Json | None
@@ -68,16 +64,12 @@ class Luma(httpx.AsyncClient):
 
 
 async def create(luma: httpx.AsyncClient, words: str) -> httpx.Response:
+    """Ask for a picture with words of the sandbox in its prompt."""
     return await luma.post(IMAGES, json={"prompt": f"a pear {words}"})
 
 
 async def count_jobs(luma: httpx.AsyncClient) -> int:
     return (await luma.get("/generations")).json()["count"]
-
-
-@pytest.fixture
-def clock() -> TurnedClock:
-    return TurnedClock()
 
 
 @pytest.fixture
@@ -99,30 +91,8 @@ async def luma(enter: Enter) -> Luma:
 
 
 @pytest.fixture
-def serve() -> Serve:
-    """Serves an application on a free port of this machine; gives its address."""
-    return serving
-
-
-@asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="on"))
-        async with anyio.create_task_group() as group:
-            group.start_soon(server.serve, [listener])
-            while not server.started:
-                await anyio.lowlevel.checkpoint()
-            try:
-                yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-            finally:
-                server.should_exit = True
-
-
-@pytest.fixture
 def turning(clock: TurnedClock) -> Turning:
-    """Advances the clock as soon as somebody sleeps, while the body of the ``with`` goes on."""
+    """Advances the clock as soon as somebody sleeps, while the body of the `with` goes on."""
 
     @asynccontextmanager
     async def turn(seconds: float) -> AsyncIterator[None]:

@@ -12,16 +12,8 @@ from luma_mcp.sandbox.accidents import Stalled, find_transport
 from luma_mcp.sandbox.app import build_sandbox, running
 from luma_mcp.sandbox.behaviour import Behaviour
 from luma_mcp.sandbox.clock import TurnedClock
-from tests.sandbox.conftest import (
-    IMAGES,
-    PREFIX,
-    Enter,
-    Luma,
-    Serve,
-    Turning,
-    count_jobs,
-    create,
-)
+from tests.sandbox.conftest import IMAGES, PREFIX, Enter, Luma, Turning, count_jobs, create
+from tests.servers import serving
 
 # Uvicorn runs on uvloop where that is installed; its transports are not those of asyncio.
 LOOPS = [("asyncio", {"use_uvloop": False}), ("asyncio", {"use_uvloop": True})]
@@ -75,9 +67,7 @@ async def test_the_job_behind_a_stalled_answer_exists_at_once(
     task.cancel()
 
 
-async def test_a_stalled_answer_is_dropped_when_its_client_leaves(
-    clock: TurnedClock, serve: Serve
-) -> None:
+async def test_a_stalled_answer_is_dropped_when_its_client_leaves(clock: TurnedClock) -> None:
     sandbox, left = build_sandbox(clock=clock), asyncio.Event()
 
     async def watched(scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,7 +75,7 @@ async def test_a_stalled_answer_is_dropped_when_its_client_leaves(
         if scope["type"] == "http":
             left.set()
 
-    async with serve(watched) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serving(watched) as url, httpx.AsyncClient(base_url=url) as client:
         request = client.post(
             PREFIX + IMAGES,
             json={"prompt": "a pear [sandbox:stall]"},
@@ -108,7 +98,7 @@ async def test_a_stalled_answer_is_dropped_when_its_client_leaves(
 @pytest.mark.parametrize("below", ["", "/sandbox"])
 @pytest.mark.parametrize("anyio_backend", LOOPS)
 async def test_a_connection_breaks_on_the_wire(
-    serve: Serve, word: str, error: type[Exception], jobs: int, below: str
+    word: str, error: type[Exception], jobs: int, below: str
 ) -> None:
     sandbox = build_sandbox()
     parent = Starlette(
@@ -116,7 +106,7 @@ async def test_a_connection_breaks_on_the_wire(
     )
     headers = {"authorization": "Bearer luma-test"}
     async with (
-        serve(parent) as url,
+        serving(parent) as url,
         httpx.AsyncClient(base_url=url + below + PREFIX, headers=headers) as client,
     ):
         with pytest.raises(error):
@@ -139,9 +129,9 @@ async def test_in_process_the_error_of_a_broken_connection_is_raised(
         await create(luma, f"[sandbox:{word}]")
 
 
-async def test_a_truncated_answer_begins_like_a_success(serve: Serve) -> None:
+async def test_a_truncated_answer_begins_like_a_success() -> None:
     body = b'{"prompt": "a pear [sandbox:truncated]"}'
-    async with serve(build_sandbox()) as url:
+    async with serving(build_sandbox()) as url:
         address = httpx.URL(url)
         reader, writer = await asyncio.open_connection(address.host, address.port)
         head = f"POST {PREFIX}{IMAGES} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer luma-test\r\n"
@@ -173,7 +163,7 @@ async def test_a_stall_outlasts_what_is_left_of_the_request(clock: TurnedClock) 
 
 
 class Server:
-    """Has a transport, and a ``send`` that may be wrapped."""
+    """Has a transport, and a `send` that may be wrapped."""
 
     class Transport:
         abort = None

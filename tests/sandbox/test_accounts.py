@@ -2,7 +2,7 @@ import pytest
 
 from luma_mcp.sandbox.behaviour import Behaviour
 from luma_mcp.sandbox.clock import TurnedClock
-from tests.sandbox.conftest import Enter, Luma
+from tests.sandbox.conftest import Enter, Luma, count_jobs
 
 EVERYTHING = [
     ("GET", "/ping"),
@@ -90,7 +90,7 @@ async def test_a_job_that_is_too_expensive_is_402_and_starts_nothing(enter: Ente
     luma = await enter(Behaviour(starting_balance_cents=1.4))
     refusal = await luma.get_refusal("/generations/image", prompt="a pear")
     assert refusal == (402, "Insufficient credits")
-    assert (await luma.get("/generations")).json()["count"] == 0
+    assert await count_jobs(luma) == 0
     assert await luma.get_balance() == 1.4
 
 
@@ -170,6 +170,6 @@ async def test_the_account_unused_for_longest_is_forgotten_with_its_media(
         assert (await luma.get(url)).status_code == 200
         await second.get("/ping")
         await third.get("/ping")
-        assert (await second.get("/generations")).json()["count"] == 0
+        assert await count_jobs(second) == 0
     assert (await luma.get(url)).status_code == 404
-    assert (await luma.get("/generations")).json()["count"] == 0
+    assert await count_jobs(luma) == 0

@@ -13,9 +13,10 @@ from luma_mcp.sandbox.faults import WORDS
 from tests.sandbox.conftest import PREFIX, ROOT, Enter, Luma
 
 
-async def test_the_index_lists_every_endpoint_and_every_prompt_word(luma: Luma) -> None:
+async def test_the_index_lists_every_endpoint_and_every_word(luma: Luma) -> None:
     index = (await luma.get(ROOT + "/")).json()
     assert index["prompt_words"] == WORDS
+    assert list(index["urls"]) == ["unreachable"]
     assert len(index["endpoints"]) == 16
     assert f"POST {PREFIX}/generations/video" in index["endpoints"]
     assert not [endpoint for endpoint in index["endpoints"] if endpoint.startswith("HEAD")]

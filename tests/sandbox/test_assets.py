@@ -1,11 +1,11 @@
 import io
 
-import av
 import httpx
 import pytest
 from PIL import Image
 
 from luma_mcp.sandbox.clock import TurnedClock
+from tests.sandbox.clips import decode
 from tests.sandbox.conftest import Json, Luma
 
 
@@ -17,10 +17,8 @@ async def fetch(luma: Luma, generation: Json) -> httpx.Response:
 
 
 def measure(content: bytes) -> tuple[tuple[int, int], int, bool]:
-    with av.open(io.BytesIO(content)) as container:
-        codec = container.streams.video[0].codec_context
-        length = round(container.duration / av.time_base)
-        return (codec.width, codec.height), length, bool(container.streams.audio)
+    clip = decode(content)
+    return clip.size, round(clip.seconds), clip.sound
 
 
 async def test_a_finished_video_can_be_fetched_without_a_key(

@@ -13,7 +13,8 @@ from starlette.routing import Route
 from luma_mcp.sandbox.behaviour import Behaviour
 from luma_mcp.sandbox.callbacks import Callbacks
 from luma_mcp.sandbox.clock import TurnedClock
-from tests.sandbox.conftest import OPEN_HANDED, Enter, Luma, Serve
+from tests.sandbox.conftest import OPEN_HANDED, Enter, Luma
+from tests.servers import serving
 
 
 class Receiver:
@@ -38,8 +39,8 @@ async def receiver() -> Receiver:
 
 
 @pytest.fixture
-async def hook(receiver: Receiver, serve: Serve) -> AsyncIterator[str]:
-    async with serve(receiver.app) as url:
+async def hook(receiver: Receiver) -> AsyncIterator[str]:
+    async with serving(receiver.app) as url:
         yield url + "/hook"
 
 

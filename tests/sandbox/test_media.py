@@ -8,15 +8,9 @@ from PIL import Image, ImageChops, ImageStat
 
 from luma_mcp.sandbox.media import draw
 from luma_mcp.sandbox.scenes import SIZES, Scene
+from tests.sandbox.clips import decode
 
 CLIP = Scene(title="A tiger walks in the snow", model="ray-2", format="mp4", seconds=1)
-
-
-def decode(content: bytes) -> tuple[av.VideoCodecContext, list[Image.Image], float]:
-    with av.open(io.BytesIO(content)) as container:
-        stream = container.streams.video[0]
-        frames = [frame.to_image() for frame in container.decode(stream)]
-        return stream.codec_context, frames, float(container.duration) / av.time_base
 
 
 def differ(one: Image.Image, other: Image.Image) -> float:
@@ -26,46 +20,45 @@ def differ(one: Image.Image, other: Image.Image) -> float:
 
 @pytest.mark.parametrize(("ratio", "size"), SIZES.items())
 def test_a_clip_has_exactly_the_ratio_that_was_asked_for(ratio: str, size: tuple[int, int]) -> None:
-    codec, _, _ = decode(draw(replace(CLIP, aspect_ratio=ratio)))
+    clip = decode(draw(replace(CLIP, aspect_ratio=ratio)))
     width, height = ratio.split(":")
-    assert (codec.width, codec.height) == size
-    assert codec.width * int(height) == codec.height * int(width)
-    assert codec.width % 2 == codec.height % 2 == 0
+    assert clip.size == size
+    assert size[0] * int(height) == size[1] * int(width)
+    assert size[0] % 2 == size[1] % 2 == 0
 
 
 @pytest.mark.parametrize("seconds", [5, 9])
 def test_a_clip_has_the_length_that_was_asked_for_at_24_frames_a_second(seconds: float) -> None:
-    _, frames, length = decode(draw(replace(CLIP, seconds=seconds)))
-    assert len(frames) == 24 * seconds
-    assert length == pytest.approx(seconds, abs=0.05)
+    clip = decode(draw(replace(CLIP, seconds=seconds)))
+    assert len(clip.frames) == 24 * seconds
+    assert clip.seconds == pytest.approx(seconds, abs=0.05)
 
 
 def test_a_clip_is_h264_in_a_form_that_browsers_play_while_it_arrives() -> None:
     content = draw(CLIP)
-    codec, _, _ = decode(content)
-    assert (codec.name, codec.pix_fmt) == ("h264", "yuv420p")
+    clip = decode(content)
+    assert (clip.codec, clip.pixel_format) == ("h264", "yuv420p")
     assert content.index(b"moov") < content.index(b"mdat")
 
 
 def test_a_clip_moves() -> None:
-    _, frames, _ = decode(draw(CLIP))
+    frames = decode(draw(CLIP)).frames
     assert differ(frames[0], frames[12]) > 3
 
 
 def test_the_end_of_a_loop_leads_into_its_beginning() -> None:
-    _, frames, _ = decode(draw(replace(CLIP, loop=True, seconds=2)))
+    frames = decode(draw(replace(CLIP, loop=True, seconds=2))).frames
     steps = [differ(one, next_) for one, next_ in itertools.pairwise(frames)]
     assert differ(frames[-1], frames[0]) < 2 * max(steps)
 
 
 def test_the_end_of_another_clip_is_elsewhere_than_its_beginning() -> None:
-    _, frames, _ = decode(draw(CLIP))
+    frames = decode(draw(CLIP)).frames
     assert differ(frames[-1], frames[0]) > 3
 
 
 def test_a_clip_without_audio_has_no_track_for_it() -> None:
-    with av.open(io.BytesIO(draw(CLIP))) as container:
-        assert not container.streams.audio
+    assert not decode(draw(CLIP)).sound
 
 
 def test_a_clip_with_audio_has_a_quiet_tone_as_long_as_itself() -> None:

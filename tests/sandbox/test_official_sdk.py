@@ -1,30 +1,100 @@
 """Luma's own SDK, unmodified, against the sandbox: every operation that it has."""
 
-from collections.abc import AsyncIterator
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import lumaai
 import pytest
 from lumaai import AsyncLumaAI
+from lumaai._resource import AsyncAPIResource
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
 
 from luma_mcp.sandbox.app import build_sandbox, running
 from luma_mcp.sandbox.behaviour import Behaviour
-from tests.sandbox.conftest import PREFIX, Serve
+from tests.sandbox.conftest import PREFIX
+from tests.servers import serving
 
 AT_ONCE = Behaviour(
     queued_seconds=0, dreaming_seconds=0, image_queued_seconds=0, image_dreaming_seconds=0
 )
 CLIP = {"url": "https://media.example/clip.mp4"}
+PICTURE = {"url": "https://media.example/pear.jpg"}
+
+# Every operation by its name in the SDK, which checks the types of what comes back; the id is
+# that of a completed clip.
+OPERATIONS: dict[str, Callable[[AsyncLumaAI, str], Awaitable[object]]] = {
+    "ping.check": lambda sdk, _: sdk.ping.check(),
+    "credits.get": lambda sdk, _: sdk.credits.get(),
+    "generations.create": lambda sdk, _: sdk.generations.create(prompt="a fox", model="ray-2"),
+    "generations.list": lambda sdk, _: sdk.generations.list(limit=1, offset=0),
+    "generations.get": lambda sdk, clip: sdk.generations.get(clip),
+    "generations.delete": lambda sdk, clip: sdk.generations.delete(clip),
+    "generations.upscale": lambda sdk, clip: sdk.generations.upscale(clip, resolution="4k"),
+    "generations.audio": lambda sdk, clip: sdk.generations.audio(clip, prompt="a growl"),
+    "generations.concepts.list": lambda sdk, _: sdk.generations.concepts.list(),
+    "generations.video.create": lambda sdk, clip: sdk.generations.video.create(
+        prompt="a fox", model="ray-2", keyframes={"frame0": {"type": "generation", "id": clip}}
+    ),
+    "generations.video.modify": lambda sdk, _: sdk.generations.video.modify(
+        generation_type="modify_video", media=CLIP, mode="flex_1", model="ray-2"
+    ),
+    "generations.video.reframe": lambda sdk, _: sdk.generations.video.reframe(
+        generation_type="reframe_video", media=CLIP, model="ray-2", aspect_ratio="9:21"
+    ),
+    "generations.image.create": lambda sdk, _: sdk.generations.image.create(
+        prompt="a pear", model="photon-1", modify_image_ref=PICTURE
+    ),
+    "generations.image.reframe": lambda sdk, _: sdk.generations.image.reframe(
+        generation_type="reframe_image", media=PICTURE, model="photon-1", aspect_ratio="1:1"
+    ),
+}
+
+
+def connect(url: str) -> AsyncLumaAI:
+    """Open the SDK so that it refuses answers of other types than it declares."""
+    return AsyncLumaAI(
+        auth_token="luma-sdk",
+        base_url=url + PREFIX,
+        max_retries=0,
+        _strict_response_validation=True,
+    )
+
+
+def list_operations(part: object, name: str = "") -> Iterator[str]:
+    """Name every operation of a resource of the SDK, and of the resources below it."""
+    for member in dir(part):
+        value = None if member.startswith("_") else getattr(part, member)
+        if isinstance(value, AsyncAPIResource):
+            yield from list_operations(value, f"{name}{member}.")
+        elif isinstance(part, AsyncAPIResource) and inspect.ismethod(value):
+            yield name + member
 
 
 @pytest.fixture
-async def sdk(serve: Serve) -> AsyncIterator[AsyncLumaAI]:
-    async with (
-        serve(build_sandbox(behaviour=AT_ONCE)) as url,
-        AsyncLumaAI(auth_token="luma-sdk", base_url=url + PREFIX, max_retries=0) as client,
-    ):
+async def sdk() -> AsyncIterator[AsyncLumaAI]:
+    async with serving(build_sandbox(behaviour=AT_ONCE)) as url, connect(url) as client:
         yield client
+
+
+async def test_the_operations_are_all_that_the_sdk_has(sdk: AsyncLumaAI) -> None:
+    assert sorted(list_operations(sdk)) == sorted(OPERATIONS)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+async def test_the_sdk_takes_the_answer_of_every_operation(
+    sdk: AsyncLumaAI, operation: Callable[[AsyncLumaAI, str], Awaitable[object]]
+) -> None:
+    clip = await sdk.generations.create(prompt="a tiger", model="ray-2")
+    await operation(sdk, clip.id)
+
+
+async def test_the_sdk_refuses_an_answer_of_another_type() -> None:
+    odd = Starlette(routes=[Route(f"{PREFIX}/ping", JSONResponse(["pong"]))])
+    async with serving(odd) as url, connect(url) as strict:
+        with pytest.raises(lumaai.APIResponseValidationError):
+            await strict.ping.check()
 
 
 async def test_ping(sdk: AsyncLumaAI) -> None:
@@ -131,18 +201,16 @@ async def test_errors_have_the_classes_of_their_statuses(sdk: AsyncLumaAI) -> No
 
 
 async def test_a_retry_of_the_sdk_gets_through(sdk: AsyncLumaAI) -> None:
-    patient = sdk.with_options(max_retries=1)
+    strict = {"_strict_response_validation": True}
+    patient = sdk.with_options(max_retries=1, _extra_kwargs=strict)
     prompt = "a tiger [sandbox:http=503,times=1,retry-after=0]"
     assert (await patient.generations.create(model="ray-2", prompt=prompt)).state == "completed"
 
 
-async def test_the_sdk_works_below_another_application_too(serve: Serve) -> None:
+async def test_the_sdk_works_below_another_application_too() -> None:
     sandbox = build_sandbox(behaviour=AT_ONCE)
     parent = Starlette(routes=[Mount("/sandbox", sandbox)], lifespan=lambda _: running(sandbox))
-    async with (
-        serve(parent) as url,
-        AsyncLumaAI(auth_token="luma-sdk", base_url=f"{url}/sandbox{PREFIX}") as sdk,
-    ):
+    async with serving(parent) as url, connect(f"{url}/sandbox") as sdk:
         made = await sdk.generations.create(prompt="a tiger", model="ray-2")
         read = await sdk.generations.get(made.id)
         assert read.assets.video.startswith(f"{url}/sandbox/media/")

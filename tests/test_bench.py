@@ -1,0 +1,40 @@
+"""The measurements run and fill their tables; the figures are nobody's business here."""
+
+import re
+
+from tests.bench import http_clients, tool_calls
+
+CELL = re.compile(r"(\d+) \( *(\d+\.\d\d)\)")
+
+
+def cells_of(report: list[str], name: str) -> list[tuple[int, float]]:
+    """Find the costs of a row, each with its ratio."""
+    (row,) = [line for line in report if line.startswith(name)]
+    return [(int(cost), float(ratio)) for cost, ratio in CELL.findall(row.removeprefix(name))]
+
+
+def test_the_comparison_of_clients_has_every_row_and_ratio() -> None:
+    bounds = http_clients.Bounds(concurrency=(1, 4), rounds=1, most=8)
+    report = http_clients.report(bounds)
+    assert "times ours" in report[0]
+    assert report[1].split() == ["1", "at", "once", "4", "at", "once"]
+    assert len(report) == 2 + len(http_clients.CLIENTS)
+    for name in http_clients.CLIENTS:
+        cells = cells_of(report, name)
+        assert len(cells) == 2
+        assert all(cost > 0 and ratio > 0 for cost, ratio in cells)
+    assert [ratio for _, ratio in cells_of(report, http_clients.OURS)] == [1.0, 1.0]
+
+
+def test_the_cost_of_a_tool_call_has_every_row_and_ratio() -> None:
+    bounds = tool_calls.Bounds(rounds=1, calls=16, calls_of_the_slow=4, warm_up=4, at_once=4)
+    report = tool_calls.report(bounds)
+    assert "4 at once (times bare)" in report[0]
+    names = tool_calls.ways("")
+    assert len(report) == 2 + len(names)
+    for name in names:
+        ((cost, ratio),) = cells_of(report, name)
+        assert cost > 0
+        assert ratio > 0
+    assert [ratio for _, ratio in cells_of(report, tool_calls.BARE)] == [1.0]
+    assert re.fullmatch(r"measured in \d+ s", report[-1])

@@ -1,0 +1,63 @@
+"""What `make` would do is what the documents promise; nothing is installed or started here."""
+
+import re
+
+import pytest
+
+from tests.documents import ROOT
+from tests.e2e.requirements import need_program
+from tests.e2e.test_readme import run
+
+BLOCK = re.compile(r"^```bash\n(.*?)^```", re.DOTALL | re.MULTILINE)
+CODE = re.compile(r"`([^`\n]+)`")
+COMMAND = re.compile(r"^make((?: +\w+)+)", re.MULTILINE)
+
+
+def promised() -> list[str]:
+    """List the targets that any document names as a command."""
+    texts = [page.read_text() for page in ROOT.glob("*.md")]
+    code = [part for text in texts for part in (*BLOCK.findall(text), *CODE.findall(text))]
+    return sorted(
+        {name for part in code for names in COMMAND.findall(part) for name in names.split()}
+    )
+
+
+async def commands_of(target: str) -> list[str]:
+    """Let make say what it would do if the locked dependencies had just changed."""
+    need_program("make")
+    changed = ("--what-if=requirements.lock", "--what-if=requirements-dev.lock")
+    out = await run("make", "--dry-run", "--no-print-directory", *changed, target, cwd=ROOT)
+    return out.splitlines()
+
+
+def test_the_documents_name_targets() -> None:
+    assert {"run", "test", "lint", "bench", "lock"} <= set(promised())
+
+
+@pytest.mark.parametrize("target", promised())
+async def test_a_target_that_the_documents_name_exists(target: str) -> None:
+    assert await commands_of(target)
+
+
+@pytest.mark.parametrize(
+    ("target", "lock"), [("run", "requirements.lock"), ("test", "requirements-dev.lock")]
+)
+async def test_only_hashed_dependencies_of_the_right_lock_are_installed(
+    target: str, lock: str
+) -> None:
+    (installing,) = [line for line in await commands_of(target) if " install " in line]
+    assert installing.startswith(".venv/bin/python -m pip install ")
+    words = installing.split()
+    assert "--require-hashes" in words
+    assert words[words.index("-r") :] == ["-r", lock]
+
+
+async def test_make_run_starts_the_server_with_its_sandbox() -> None:
+    assert (await commands_of("run"))[-1] == ".venv/bin/python server.py --sandbox"
+
+
+async def test_make_test_runs_the_whole_suite() -> None:
+    (testing,) = [line for line in await commands_of("test") if "pytest" in line]
+    words = testing.split()
+    assert words[:3] == [".venv/bin/python", "-m", "pytest"]
+    assert all(word.startswith("--cov") for word in words[3:])
