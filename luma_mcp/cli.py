@@ -177,8 +177,7 @@ def stdio() -> None:
             "LUMA_MCP_SANDBOX needs HTTP: run `luma-mcp sandbox` and let "
             "LUMA_MCP_DREAM_MACHINE_URL point to it."
         )
-    credentials = _own_credentials()
-    access = Access(credentials, frozenset(settings.toolsets), settings.readonly)
+    access = Access.by(settings, _own_credentials())
     server = build_mcp(lambda: open_services(settings, access))
     asyncio.run(server.run_async("stdio", show_banner=False))
 

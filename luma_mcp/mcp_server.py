@@ -15,6 +15,7 @@ from luma_mcp import __version__
 from luma_mcp.middleware import ToolCalls
 from luma_mcp.services import Services
 from luma_mcp.tools import build_tools
+from luma_mcp.tools.definition import LumaTool
 
 INSTRUCTIONS = """\
 Makes videos and pictures with Luma's models, paid by the user's own Luma API key.
@@ -33,13 +34,13 @@ class LumaServer(FastMCP):
     there are none here; a tool that is not one of ours is still looked for that way.
     """
 
-    def __init__(self, tools: Mapping[str, Tool], **options: Any) -> None:  # noqa: ANN401 - FastMCP's
+    def __init__(self, tools: Mapping[str, LumaTool], **options: Any) -> None:  # noqa: ANN401 - FastMCP's
         super().__init__(tools=list(tools.values()), **options)
-        self._fixed_tools = tools
+        self.own_tools = tools
 
     async def get_tool(self, name: str, version: VersionSpec | None = None) -> Tool | None:
         """Find a tool by its name."""
-        return self._fixed_tools.get(name) or await super().get_tool(name, version)
+        return self.own_tools.get(name) or await super().get_tool(name, version)
 
 
 def build_mcp(

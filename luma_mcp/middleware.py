@@ -75,7 +75,7 @@ class ToolCalls(Middleware):
                 outcome = error.code
                 result = _answer(error, request_id)
                 if isinstance(error, Internal):
-                    _log.error("fault", request_id=request_id, exc_info=raised)
+                    _log.error("fault", exc_info=raised)
             finally:
                 _log.info(
                     "call",
@@ -83,7 +83,6 @@ class ToolCalls(Middleware):
                     outcome=outcome,
                     ms=round((time.perf_counter() - started) * 1000, 1),
                     key=access.credentials.principal[:KEY_HASH_SHOWN],
-                    request_id=request_id,
                 )
         return result
 

@@ -52,6 +52,6 @@ def redact(text: str) -> str:
     return text
 
 
-def quoted(text: str) -> str:
+def quoted(text: str, length: int = MAX_QUOTE) -> str:
     """Make foreign text fit for a sentence: one line, cut, nothing secret or unprintable."""
-    return one_line(redact(text[: MAX_QUOTE * 32]))
+    return one_line(redact(text[: length * 32]), length)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Self
 
 from luma_mcp.credentials import Credentials
 from luma_mcp.errors import KEYS_PAGE, LumaMcpError, MissingKey, RefusedByPolicy
@@ -21,6 +22,11 @@ class Access:
     credentials: Credentials
     toolsets: frozenset[str]
     readonly: bool
+
+    @classmethod
+    def by(cls, settings: Settings, credentials: Credentials | None = None) -> Self:
+        """Give all that the operator offers, to these keys or to none."""
+        return cls(credentials or Credentials(), frozenset(settings.toolsets), settings.readonly)
 
     def offers(self, toolset: str, *, reads_only: bool) -> bool:
         """Tell whether a tool of this group is on offer to this request."""

@@ -1,6 +1,5 @@
 """The settings of one process, read from the environment once, by the command line."""
 
-import difflib
 import os
 import re
 from typing import Annotated, Literal, get_args
@@ -9,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from luma_mcp.wording import reason_of
+from luma_mcp.wording import did_you_mean, reason_of
 
 PREFIX = "LUMA_MCP_"
 SANDBOX_PATH = "/sandbox"
@@ -167,8 +166,7 @@ def _refuse_unknown_variables() -> None:
         # pydantic-settings takes names in any case.
         wanted = name.upper().startswith(PREFIX) and not _SERVICE_LINK.fullmatch(name)
         if wanted and name.upper() not in known:
-            close = difflib.get_close_matches(name.upper(), known, n=1)
-            hint = f" Did you mean {close[0]}?" if close else ""
+            hint = did_you_mean(name.upper(), known)
             raise SettingError(f"There is no setting {name}.{hint}")
 
 

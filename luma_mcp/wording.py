@@ -1,6 +1,8 @@
 """Plain words: what is wrong with a value, how many there are, foreign text in one line."""
 
+import difflib
 import re
+from collections.abc import Iterable
 from typing import Any
 
 MAX_QUOTE = 300
@@ -70,3 +72,9 @@ def one_line(text: str, length: int = MAX_QUOTE) -> str:
 def count(number: int, noun: str) -> str:
     """Write a number with its noun: 1 second, 2 seconds."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Ask whether a known name was meant, as a sentence to follow another; nothing if none is."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {close[0]}?" if close else ""

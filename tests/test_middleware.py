@@ -11,6 +11,7 @@ from fastmcp.server.middleware import Middleware, MiddlewareContext
 from fastmcp.tools import ToolResult
 from mcp.types import ListToolsRequest
 from starlette.responses import JSONResponse, Response
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from luma_mcp.errors import InvalidRequest
@@ -156,7 +157,7 @@ async def test_an_error_without_advice_is_its_sentence() -> None:
 
 
 async def test_nothing_of_an_unexpected_exception_is_in_the_answer() -> None:
-    with capture_logs() as logs:
+    with capture_logs([merge_contextvars]) as logs:
         async with client_over(Broken(ZeroDivisionError(f"{KEY} deep inside"))) as client:
             result = await call(client, "ping")
     assert result.structured_content is not None

@@ -25,7 +25,7 @@ from luma_mcp.luma.dream_machine_models import (
     Upscale,
 )
 from luma_mcp.luma.ids import checked_id
-from luma_mcp.luma.sending import MAY_EXIST, Call, Sender, id_in
+from luma_mcp.luma.sending import Call, Sender, may_exist
 from luma_mcp.luma.transport import Answer, BearerKey
 
 _WORDS = TypeAdapter(list[str])
@@ -39,6 +39,13 @@ def _read(model: type[_Body], answer: Answer) -> _Body:
         raise BadResponse(
             f"Luma's answer ({answer.status}) is not the promised {model.__name__}."
         ) from None
+
+
+def _read_new_job(answer: Answer) -> Generation:
+    generation = _read(Generation, answer)
+    if not generation.id:
+        raise BadResponse("Luma's answer holds no id of the new job.")
+    return generation
 
 
 def _read_words(answer: Answer) -> list[str]:
@@ -137,14 +144,6 @@ class DreamMachine:
         call = Call("POST", path, body=request.to_json())
         answer = await self._sender.send(call, self._auth)
         try:
-            generation = _read(Generation, answer)
+            return _read_new_job(answer)
         except BadResponse as error:
-            error.advice, error.generation_id = MAY_EXIST, id_in(answer.body, call)
-            raise
-        if not generation.id:
-            raise BadResponse(
-                "Luma's answer holds no id of the new job.",
-                advice=MAY_EXIST,
-                generation_id=id_in(answer.body, call),
-            )
-        return generation
+            raise may_exist(error, call, answer.body) from None

@@ -61,6 +61,14 @@ def id_in(body: bytes, call: Call) -> str | None:
     return None
 
 
+def may_exist(error: LumaMcpError, call: Call, body: bytes) -> LumaMcpError:
+    """Let the error of a paid call in doubt say so, with the id if anything of it came."""
+    error.advice = MAY_EXIST
+    error.retryable = False
+    error.generation_id = id_in(body, call)
+    return error
+
+
 class _Failure(Exception):
     """One attempt failed.
 
@@ -83,9 +91,7 @@ class _Failure(Exception):
     def as_error_of(self, call: Call) -> LumaMcpError:
         """Give the error, which for a paid call in doubt says that the job may exist."""
         if call.spends and self.in_doubt:
-            self.error.advice = MAY_EXIST
-            self.error.retryable = False
-            self.error.generation_id = id_in(self.body, call)
+            return may_exist(self.error, call, self.body)
         return self.error
 
 

@@ -19,6 +19,10 @@ from luma_mcp.sandbox.scenes import Scene
 DEFAULT_BEHAVIOUR = Behaviour()
 
 
+class DrawingNotInstalled(RuntimeError):
+    """The libraries that the sandbox draws with are an extra, which is not there."""
+
+
 def build_sandbox(
     *, behaviour: Behaviour = DEFAULT_BEHAVIOUR, clock: Clock | None = None
 ) -> Starlette:
@@ -42,7 +46,7 @@ def build_sandbox(
         clock: What its jobs age by; the machine's own clock by default.
 
     Raises:
-        RuntimeError: If the libraries that it draws with are not installed.
+        DrawingNotInstalled: If the libraries that it draws with are not installed.
     """
     gallery = Gallery(behaviour, _load_drawing())
     dream_machine = DreamMachine(behaviour, clock or SystemClock(), gallery)
@@ -73,7 +77,7 @@ def _load_drawing() -> Callable[[Scene], bytes]:
     try:
         from luma_mcp.sandbox import media  # noqa: PLC0415 - an extra, which may be missing
     except ImportError as error:
-        raise RuntimeError(
+        raise DrawingNotInstalled(
             'The sandbox needs its drawing libraries: pip install "luma-mcp[sandbox]"'
         ) from error
     return media.draw

@@ -1,6 +1,5 @@
 """What is wrong with a tool's arguments: by name, with what is allowed, without the value."""
 
-import difflib
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,25 +8,19 @@ from pydantic import ValidationError
 from luma_mcp.errors import InvalidRequest
 from luma_mcp.luma.ids import EXAMPLE_ID
 from luma_mcp.redaction import quoted
-from luma_mcp.wording import reason_of
+from luma_mcp.wording import did_you_mean, reason_of
 
 MAX_REPORTED = 5
-MAX_NAME = 40
+MAX_NAME = 40  # of a name that a caller chose
 _UNKNOWN = frozenset({"unexpected_keyword_argument", "extra_forbidden"})
 _REQUIRED = frozenset({"missing", "missing_argument", "missing_keyword_only_argument"})
-
-
-def short(name: str) -> str:
-    """Make a name that a caller chose fit to be repeated."""
-    name = quoted(name)
-    return name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}…"
 
 
 def _path(location: Sequence[int | str]) -> str:
     """Write ("image_ref", 0, "url") as image_ref[0].url."""
     path = ""
     for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{short(part)}"
+        path += f"[{part}]" if isinstance(part, int) else f".{quoted(part, MAX_NAME)}"
     return path.lstrip(".")
 
 
@@ -43,8 +36,7 @@ def _sentence(error: dict[str, Any], parameters: Sequence[str]) -> str:
     if kind in _UNKNOWN:
         if len(location) > 1:
             return f"{name} is not known."
-        close = difflib.get_close_matches(short(str(location[-1])), parameters, n=1)
-        hint = f" Did you mean {close[0]}?" if close else ""
+        hint = did_you_mean(name, parameters)
         known = f"The parameters are: {', '.join(parameters)}." if parameters else "It takes none."
         return f"There is no parameter {name}.{hint} {known}"
     if kind in _REQUIRED:
@@ -70,8 +62,6 @@ def wrong_arguments(tool: str, parameters: Sequence[str], error: ValidationError
 
 def no_such_tool(name: str, tools: Sequence[str]) -> InvalidRequest:
     """Say that a tool does not exist and which one may be meant."""
-    close = difflib.get_close_matches(short(name), tools, n=1)
-    hint = f"Did you mean {close[0]}? " if close else ""
-    return InvalidRequest(
-        f"There is no tool '{short(name)}'.", advice=f"{hint}The tools are: {', '.join(tools)}."
-    )
+    name = quoted(name, MAX_NAME)
+    advice = f"{did_you_mean(name, tools)} The tools are: {', '.join(tools)}."
+    return InvalidRequest(f"There is no tool '{name}'.", advice=advice.lstrip())

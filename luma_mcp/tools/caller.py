@@ -6,7 +6,6 @@ from fastmcp.server.auth import AccessToken
 from fastmcp.server.dependencies import get_access_token
 from pydantic import Field, SkipValidation
 
-from luma_mcp.credentials import Credentials
 from luma_mcp.services import Access, Caller, Services
 
 
@@ -27,8 +26,7 @@ def access_of_request(services: Services) -> Access:
         return token.access
     if services.own_access is not None:
         return services.own_access
-    settings = services.settings
-    return Access(Credentials(), frozenset(settings.toolsets), settings.readonly)
+    return Access.by(services.settings)
 
 
 def current_caller(context: Context = CurrentContext()) -> Caller:  # noqa: B008 - FastMCP's way

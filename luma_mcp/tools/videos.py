@@ -154,9 +154,8 @@ async def reframe_video(
     """Give a video another aspect ratio; the new area is filled in. Costs credits.
 
     The new canvas, which the numbers count in, has 1536x1536 (1:1), 1792x1344 (4:3), 2048x1152
-    (16:9) or 2432x1024 pixels (21:9); for upright ratios the sides change places.
-    Answers at once with the id of a new job; follow it with
-    get_generation.
+    (16:9) or 2432x1024 pixels (21:9); for upright ratios the sides change places. Answers at once
+    with the id of a new job; follow it with get_generation.
     """
     request = luma.ReframeVideo(
         media=luma.Media(url=media_url),

@@ -138,7 +138,7 @@ def build_app(settings: Settings, sandbox_clock: Clock | None = None) -> Starlet
 
     app = Starlette(
         routes=[
-            Route("/", Home(settings), methods=["GET"]),
+            Route("/", Home(settings, mcp.own_tools.values()), methods=["GET"]),
             Route("/healthz", _alive),
             Route("/readyz", _ready),
             Route(MCP_PATH, gate),

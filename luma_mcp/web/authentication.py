@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from luma_mcp.credentials import AGENTS_KEY_HEADER, KEY_HEADERS, credentials_from_headers
 from luma_mcp.errors import InvalidRequest, LumaMcpError, MissingKey
-from luma_mcp.redaction import hiding, quoted
+from luma_mcp.redaction import quoted
 from luma_mcp.services import Access
 from luma_mcp.settings import TOOLSETS, Settings
 from luma_mcp.tools.caller import CallerToken
@@ -64,8 +64,7 @@ class KeyVerifier(TokenVerifier):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
-        self._toolsets = frozenset(settings.toolsets)
-        self._readonly = settings.readonly
+        self._offered = Access.by(settings)
 
     def verify_headers(self, headers: Headers) -> CallerToken | None:
         """Read one request's headers (names in lower case); None when they hold no key.
@@ -78,8 +77,8 @@ class KeyVerifier(TokenVerifier):
             return None
         access = Access(
             credentials=credentials,
-            toolsets=_toolsets(headers, self._toolsets),
-            readonly=self._readonly or _readonly(headers),
+            toolsets=_toolsets(headers, self._offered.toolsets),
+            readonly=self._offered.readonly or _readonly(headers),
         )
         principal = credentials.principal
         return CallerToken(token=principal, client_id=principal, scopes=[], access=access)
@@ -120,5 +119,4 @@ class KeyGate:
             *((name, value) for name, value in scope["headers"] if name not in _KEY_HEADERS),
             (b"authorization", f"Bearer {token.token}".encode()),
         ]
-        with hiding(*(key.secret for key in token.access.credentials.keys)):
-            await self._app(scope, receive, send)
+        await self._app(scope, receive, send)

@@ -1,15 +1,11 @@
 """The sandbox as the settings want it, for `--sandbox` and for `luma-mcp sandbox`."""
 
-from importlib.util import find_spec
-
 from starlette.applications import Starlette
 
-from luma_mcp.sandbox.app import build_sandbox
+from luma_mcp.sandbox.app import DrawingNotInstalled, build_sandbox
 from luma_mcp.sandbox.behaviour import Behaviour
 from luma_mcp.sandbox.clock import Clock
 from luma_mcp.settings import SettingError, Settings
-
-DRAWING_LIBRARIES = ("av", "PIL")
 
 
 def build_emulator(settings: Settings, below: str = "", clock: Clock | None = None) -> Starlette:
@@ -23,13 +19,12 @@ def build_emulator(settings: Settings, below: str = "", clock: Clock | None = No
     Raises:
         SettingError: The libraries that draw its media are not installed.
     """
-    if not all(find_spec(library) for library in DRAWING_LIBRARIES):
-        raise SettingError(
-            'The sandbox needs its drawing libraries: pip install "luma-mcp[sandbox]"'
-        )
     behaviour = Behaviour(
         queued_seconds=settings.sandbox_queued_seconds,
         dreaming_seconds=settings.sandbox_dreaming_seconds,
         public_url=f"{settings.public_url}{below}" if settings.public_url else None,
     )
-    return build_sandbox(behaviour=behaviour, clock=clock)
+    try:
+        return build_sandbox(behaviour=behaviour, clock=clock)
+    except DrawingNotInstalled as error:
+        raise SettingError(str(error)) from None

@@ -24,6 +24,10 @@ class _Left(Exception):
     """The client hung up before its message was whole."""
 
 
+def _is_id(value: object) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
+
+
 def _problem_in_call(message: dict[str, Any]) -> Problem | None:
     params = message.get("params")
     if "params" in message and not isinstance(params, dict):
@@ -42,8 +46,7 @@ def problem_in(message: object) -> Problem | None:
         return INVALID_REQUEST, "Batches are not supported: send one message in each request."
     if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
         return INVALID_REQUEST, 'A message is an object with "jsonrpc": "2.0".'
-    number = message.get("id")
-    if "id" in message and (isinstance(number, bool) or not isinstance(number, str | int)):
+    if "id" in message and not _is_id(message["id"]):
         return INVALID_REQUEST, "id must be a text or a whole number."
     if "method" not in message:
         answers = "result" in message or "error" in message
@@ -55,10 +58,9 @@ def problem_in(message: object) -> Problem | None:
 
 def _explanation(message: object, problem: Problem) -> Response:
     number = message.get("id") if isinstance(message, dict) else None
-    known = isinstance(number, str | int) and not isinstance(number, bool)
     code, text = problem
     error = {"code": code, "message": text}
-    body = {"jsonrpc": "2.0", "id": number if known else None, "error": error}
+    body = {"jsonrpc": "2.0", "id": number if _is_id(number) else None, "error": error}
     return JSONResponse(body, status_code=400)
 
 

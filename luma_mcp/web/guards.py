@@ -23,7 +23,7 @@ class TrimmedHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Copy the headers only where one needs it."""
         headers = scope.get("headers", [])
-        if any(value[:1] in {b" ", b"\t"} or value[-1:] in {b" ", b"\t"} for _, value in headers):
+        if any(value != value.strip(_BLANKS) for _, value in headers):
             trimmed = [(name, value.strip(_BLANKS)) for name, value in headers]
             scope = {**scope, "headers": trimmed}
         await self._app(scope, receive, send)

@@ -1,5 +1,6 @@
 """The page for people: what this server is and how to connect to it."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -8,10 +9,9 @@ from starlette.responses import HTMLResponse
 from starlette.types import Receive, Scope, Send
 
 from luma_mcp import __version__
-from luma_mcp.credentials import Credentials
 from luma_mcp.services import Access
 from luma_mcp.settings import Settings
-from luma_mcp.tools import build_tools
+from luma_mcp.tools.definition import LumaTool
 from luma_mcp.web.addresses import endpoint
 
 PAGES = Path(__file__).parent / "pages"
@@ -26,17 +26,15 @@ HEADERS = {
 class Home:
     """Answers GET / with the endpoint's own address filled in."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, tools: Iterable[LumaTool]) -> None:
         pages = Environment(
             loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined
         )
         self._page = pages.get_template("home.html")
         self._settings = settings
-        offered = Access(Credentials(), frozenset(settings.toolsets), settings.readonly)
+        access = Access.by(settings)
         self._tools = [
-            tool
-            for tool in build_tools().values()
-            if offered.offers(tool.toolset, reads_only=tool.reads_only)
+            tool for tool in tools if access.offers(tool.toolset, reads_only=tool.reads_only)
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from luma_mcp.luma.dream_machine import DreamMachine
@@ -36,7 +37,7 @@ class Slow:
 
 async def left_behind(slow: Slow) -> list[dict[str, object]]:
     """Create a video, leave while Luma works, and give what the log tells of it."""
-    with capture_logs() as lines:
+    with capture_logs([merge_contextvars]) as lines:
         async with playing(slow) as upstream, open_sender(upstream.url) as sender:
             creating = asyncio.create_task(DreamMachine(sender, "luma-key").create_video(VIDEO))
             await slow.asked.wait()

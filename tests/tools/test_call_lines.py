@@ -6,6 +6,7 @@ import hashlib
 import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from tests.conftest import KEY
@@ -15,7 +16,7 @@ PING = "GET /dream-machine/v1/ping"
 
 
 async def test_every_call_writes_one_line() -> None:
-    with capture_logs() as logs:
+    with capture_logs([merge_contextvars]) as logs:
         async with client_of(Upstream({PING: {"message": "pong"}})) as client:
             await data(client, "ping")
     (line,) = logs
@@ -31,7 +32,7 @@ async def test_every_call_writes_one_line() -> None:
 
 
 async def test_a_call_that_fails_has_its_code_and_the_answers_request_id_in_its_line() -> None:
-    with capture_logs() as logs:
+    with capture_logs([merge_contextvars]) as logs:
         async with client_of(Upstream()) as client:
             first = await refusal(client, "ping")
             second = await refusal(client, "get_generation", generation_id="x")
@@ -43,7 +44,7 @@ async def test_a_call_that_fails_has_its_code_and_the_answers_request_id_in_its_
 
 
 async def test_the_name_of_an_unknown_tool_does_not_get_into_the_log() -> None:
-    with capture_logs() as logs:
+    with capture_logs([merge_contextvars]) as logs:
         async with client_of(Upstream()) as client:
             await refusal(client, "made_up_by_the_caller")
     assert [line["tool"] for line in logs] == ["unknown"]
@@ -56,7 +57,7 @@ async def test_a_call_that_its_client_gives_up_has_a_line_too() -> None:
         waiting.set()
         await asyncio.Event().wait()
 
-    with capture_logs() as logs:
+    with capture_logs([merge_contextvars]) as logs:
         async with client_over(httpx.ASGITransport(never_answer)) as client:
             running = asyncio.create_task(call(client, "ping"))
             await waiting.wait()
