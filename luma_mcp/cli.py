@@ -4,8 +4,9 @@ import asyncio
 import gc
 import socket
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Annotated, Literal, NoReturn
 
 import cyclopts
@@ -17,8 +18,9 @@ from luma_mcp import __version__
 from luma_mcp.credentials import AGENTS_KEY_HEADER, Credentials, credentials_from_headers
 from luma_mcp.errors import KEYS_PAGE, LumaMcpError
 from luma_mcp.mcp_server import build_mcp
-from luma_mcp.services import Access, open_services
+from luma_mcp.services import Access, Services, open_services
 from luma_mcp.settings import SettingError, Settings, load_settings, load_stdio_keys
+from luma_mcp.stopping import ending_in_order
 from luma_mcp.telemetry import configure_logging
 from luma_mcp.tools import build_tools
 from luma_mcp.web.app import build_app
@@ -27,6 +29,8 @@ from luma_mcp.web.emulator import build_emulator
 Host = Annotated[str | None, Parameter(help="Address to listen on (127.0.0.1).")]
 Port = Annotated[int | None, Parameter(help="Port to listen on (8000).")]
 LogFormat = Annotated[Literal["console", "json"] | None, Parameter(help="How log lines look.")]
+
+FAREWELL_SECONDS = 0.5
 
 app = cyclopts.App(
     name="luma-mcp",
@@ -178,8 +182,21 @@ def stdio() -> None:
             "LUMA_MCP_DREAM_MACHINE_URL point to it."
         )
     access = Access.by(settings, _own_credentials())
-    server = build_mcp(lambda: open_services(settings, access))
-    asyncio.run(server.run_async("stdio", show_banner=False))
+
+    @asynccontextmanager
+    async def services() -> AsyncGenerator[Services]:
+        async with open_services(settings, access) as opened:
+            with ending_in_order(partial(_say_farewell, opened)):
+                yield opened
+
+    asyncio.run(build_mcp(services).run_async("stdio", show_banner=False))
+
+
+async def _say_farewell(services: Services) -> None:
+    """Let calls under way be answered: nothing on stdio says when the last answer is out."""
+    services.waiting_room.stop()
+    await services.dream_machine.finish()
+    await asyncio.sleep(FAREWELL_SECONDS)
 
 
 @app.command

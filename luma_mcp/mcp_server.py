@@ -20,10 +20,11 @@ from luma_mcp.tools.definition import LumaTool
 INSTRUCTIONS = """\
 Makes videos and pictures with Luma's models, paid by the user's own Luma API key.
 
-Creating costs credits each time and answers at once with the id of a job: follow it with \
-get_generation until is_final is true, and never create the same thing again because it takes \
-long. Show the links of finished videos and pictures to the user. Errors say in `advice` what to \
-do; after one that says that a job may exist, look with list_generations first.
+Creating costs credits each time and starts a job. While is_final is false in an answer, the job \
+goes on by itself: call wait_for_generation with its id, again if need be, and never create the \
+same thing again because it takes long. Show the links of finished videos and pictures to the \
+user. Errors say in `advice` what to do; after one that says that a job may exist, look with \
+list_generations first.
 """
 
 

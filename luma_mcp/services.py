@@ -3,16 +3,27 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Self
 
-from luma_mcp.credentials import Credentials
+from luma_mcp.callbacks import Callbacks
+from luma_mcp.credentials import ApiKey, Credentials
 from luma_mcp.errors import KEYS_PAGE, LumaMcpError, MissingKey, RefusedByPolicy
 from luma_mcp.luma.dream_machine import DreamMachine
+from luma_mcp.luma.dream_machine_models import Generation
+from luma_mcp.luma.failures import UNDELIVERED, meaning_of
+from luma_mcp.luma.ids import checked_id
 from luma_mcp.luma.reachability import Reachability
 from luma_mcp.luma.sending import Sender
 from luma_mcp.luma.transport import open_client
+from luma_mcp.sealing import Sealer
 from luma_mcp.settings import Settings
+from luma_mcp.telemetry import get_logger
+from luma_mcp.waiting import JobName, Report, WaitingRoom, silence
+from luma_mcp.watching import Pace
+
+_log = get_logger()
 
 
 @dataclass(frozen=True)
@@ -62,15 +73,21 @@ class Services:
     settings: Settings
     dream_machine: Sender
     reachability: Reachability
+    waiting_room: WaitingRoom = field(default_factory=WaitingRoom)
+    callbacks: Callbacks | None = None
     own_access: Access | None = None
 
 
 @dataclass(frozen=True)
 class Caller:
-    """One request's view of Luma: the shared services with this caller's own keys."""
+    """One request's view of Luma: the shared services with this caller's own keys.
+
+    `report` hears how a job goes on while the caller waits for it.
+    """
 
     services: Services
     access: Access
+    report: Report = silence
 
     @property
     def dream_machine(self) -> DreamMachine:
@@ -79,10 +96,59 @@ class Caller:
         Raises:
             MissingKey: The request brought no key for it.
         """
+        key, callbacks = self._dream_machine_key, self.services.callbacks
+        if callbacks is None or not callbacks.in_use:
+            return DreamMachine(self.services.dream_machine, key.secret)
+        make_url = partial(callbacks.make_url, key.fingerprint)
+        return DreamMachine(self.services.dream_machine, key.secret, make_url)
+
+    async def wait(self, job: Generation, seconds: float) -> Generation:
+        """Wait for a job that was just created; gives its newest state, whatever happens.
+
+        The job is paid for, so that trouble with waiting is no reason to answer an error: the
+        next call about the job will tell.
+        """
+        try:
+            return await self._wait(checked_id(job.id or ""), seconds, job)
+        except LumaMcpError:
+            return job
+        except asyncio.CancelledError:
+            _log.warning("left", generation_id=job.id)
+            raise
+
+    async def wait_for(self, generation_id: str, seconds: float) -> Generation:
+        """Wait for any job that the caller's key sees; gives its newest state.
+
+        Raises:
+            LumaMcpError: The job cannot be seen, or its state could not be learnt in that time.
+        """
+        return await self._wait(checked_id(generation_id), seconds)
+
+    async def _wait(
+        self, generation_id: str, seconds: float, known: Generation | None = None
+    ) -> Generation:
+        name = JobName(self._dream_machine_key.fingerprint, "dream_machine", generation_id)
+        # The watch asks again by itself, so that one attempt at a time will do.
+        look = partial(self.dream_machine.get_generation, generation_id, attempts=1)
+        job = await self.services.waiting_room.wait(
+            name, look, seconds, known=known, report=self.report
+        )
+        self._heed(job)
+        return job
+
+    def _heed(self, job: Generation) -> None:
+        """Notice when a job failed because a callback of ours could not be delivered."""
+        callbacks = self.services.callbacks
+        undelivered = job.state == "failed" and meaning_of(job.failure_reason) is UNDELIVERED
+        if callbacks is not None and undelivered and callbacks.call_sign_of(job) is not None:
+            callbacks.give_up()
+
+    @property
+    def _dream_machine_key(self) -> ApiKey:
         credentials = self.access.credentials
         if credentials.dream_machine is None:
             raise _missing(credentials)
-        return DreamMachine(self.services.dream_machine, credentials.dream_machine.secret)
+        return credentials.dream_machine
 
 
 def _missing(credentials: Credentials) -> LumaMcpError:
@@ -98,16 +164,24 @@ def _missing(credentials: Credentials) -> LumaMcpError:
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, own_access: Access | None = None
+    settings: Settings, own_access: Access | None = None, pace: Pace | None = None
 ) -> AsyncGenerator[Services]:
-    """Open what the process shares, and close it at the end."""
+    """Open what the process shares, and close it at the end.
+
+    Args:
+        settings: What the operator set.
+        own_access: What the one user of stdio may use.
+        pace: By what waiting measures time; the machine's own clock by default.
+    """
     connections = settings.upstream_connections
     seconds = settings.upstream_timeout_seconds
     async with open_client(connections, seconds) as client:
         slots = asyncio.Semaphore(connections)
         sender = Sender(client, slots, settings.upstream_url, seconds)
         reachability = Reachability(client, settings.upstream_url)
+        callbacks = Callbacks(url, Sealer()) if (url := settings.callbacks_url) else None
+        room = WaitingRoom(pace, call_sign_of=callbacks.call_sign_of if callbacks else None)
         try:
-            yield Services(settings, sender, reachability, own_access)
+            yield Services(settings, sender, reachability, room, callbacks, own_access)
         finally:
             await sender.finish()

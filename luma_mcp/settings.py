@@ -1,5 +1,6 @@
 """The settings of one process, read from the environment once, by the command line."""
 
+import ipaddress
 import os
 import re
 from typing import Annotated, Literal, get_args
@@ -14,6 +15,8 @@ PREFIX = "LUMA_MCP_"
 SANDBOX_PATH = "/sandbox"
 # Kubernetes sets these, and LUMA_MCP_PORT too, for a Service named luma-mcp.
 _SERVICE_LINK = re.compile(r"LUMA_MCP_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_\w+)")
+# RFC 6761, RFC 6762 and what ICANN keeps for private use.
+_PRIVATE_NAMES = (".localhost", ".local", ".internal")
 # Set where the tests run, and so in the environment of the servers that they start.
 TEST_SWITCHES = frozenset({"LUMA_MCP_REQUIRE_ALL"})
 
@@ -35,6 +38,15 @@ def _split(value: object) -> object:
 def _unless_service_link(value: object) -> object:
     """Take the LUMA_MCP_PORT that Kubernetes sets, tcp://10.0.0.1:8000, for none at all."""
     return 8000 if isinstance(value, str) and value.startswith("tcp://") else value
+
+
+def is_private(url: str) -> bool:
+    """Tell whether a URL's host can be reached from this machine or network alone."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return "." not in host or host.endswith(_PRIVATE_NAMES)
 
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
@@ -62,6 +74,11 @@ class Settings(BaseSettings):
     dream_machine_url: str = Field(
         default="https://api.lumalabs.ai/dream-machine/v1",
         description="base URL of Luma's Dream Machine API",
+    )
+    callbacks: bool = Field(
+        default=True,
+        description="have Luma tell the server at LUMA_MCP_PUBLIC_URL how jobs go on, which makes "
+        "waiting shorter; switch it off if Luma cannot reach that address",
     )
     upstream_timeout_seconds: float = Field(
         default=30.0, gt=0, le=300, description="deadline of one call of Luma, retries included"
@@ -121,6 +138,17 @@ class Settings(BaseSettings):
         wildcard = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
         host = wildcard.get(self.host, self.host)
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def callbacks_url(self) -> str | None:
+        """Where Luma finds this server, if it is to call back and can.
+
+        Luma does not reach into private networks, nor does the sandbox reach out of its own.
+        """
+        if not self.callbacks or self.public_url is None:
+            return None
+        reachable = is_private(self.public_url) == is_private(self.upstream_url)
+        return self.public_url if reachable else None
 
     @property
     def own_hosts(self) -> tuple[str, ...]:

@@ -6,10 +6,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
+from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from luma_mcp.sandbox.clock import Clock
 from luma_mcp.settings import load_settings
+from luma_mcp.watching import Pace
 from luma_mcp.web.app import build_app
 
 Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -69,7 +71,26 @@ async def misbehaving(conversation: Conversation) -> AsyncGenerator[str]:
 @asynccontextmanager
 async def product(clock: Clock | None = None, **options: object) -> AsyncGenerator[str]:
     """Run the whole server in front of its own sandbox; gives its base URL."""
+    async with application_and_url(clock, **options) as (_, url):
+        yield url
+
+
+@asynccontextmanager
+async def application_and_url(
+    clock: Clock | None = None,
+    pace: Pace | None = None,
+    *,
+    is_public: bool = False,
+    **options: object,
+) -> AsyncGenerator[tuple[Starlette, str]]:
+    """Run the whole server, and let the test look inside.
+
+    When it is public, it knows its own address, and the sandbox calls it back there.
+    """
     bound = bound_socket()
     options = {"sandbox": True, "port": bound.getsockname()[1], **options}
-    async with serving(build_app(load_settings(**options), clock), bound) as url:
-        yield url
+    if is_public:
+        options["public_url"] = url_of(bound)
+    app = build_app(load_settings(**options), clock, pace)
+    async with serving(app, bound) as url:
+        yield app, url

@@ -6,12 +6,17 @@ from contextlib import asynccontextmanager
 
 import httpx
 
+from luma_mcp.callbacks import Callbacks
 from luma_mcp.credentials import ApiKey, Credentials
 from luma_mcp.luma.reachability import Reachability
 from luma_mcp.luma.sending import Sender
 from luma_mcp.luma.transport import HEADERS
+from luma_mcp.sealing import Sealer
 from luma_mcp.services import Access, Services
 from luma_mcp.settings import TOOLSETS, Settings
+from luma_mcp.waiting import WaitingRoom
+from luma_mcp.watching import Pace
+from tests.clocks import HastyClock
 
 
 def access_with(key: str, *, readonly: bool = False, toolsets: str = "") -> Access:
@@ -25,7 +30,10 @@ async def no_pause(_seconds: float) -> None:
 
 @asynccontextmanager
 async def open_services_over(
-    transport: httpx.AsyncBaseTransport, settings: Settings, own_access: Access | None = None
+    transport: httpx.AsyncBaseTransport,
+    settings: Settings,
+    own_access: Access | None = None,
+    pace: Pace | None = None,
 ) -> AsyncGenerator[Services]:
     async with httpx.AsyncClient(transport=transport, headers=HEADERS) as client:
         sender = Sender(
@@ -35,4 +43,9 @@ async def open_services_over(
             settings.upstream_timeout_seconds,
             sleep=no_pause,
         )
-        yield Services(settings, sender, Reachability(client, settings.upstream_url), own_access)
+        reachability = Reachability(client, settings.upstream_url)
+        callbacks = Callbacks(url, Sealer()) if (url := settings.callbacks_url) else None
+        room = WaitingRoom(
+            pace or Pace(HastyClock()), call_sign_of=callbacks.call_sign_of if callbacks else None
+        )
+        yield Services(settings, sender, reachability, room, callbacks, own_access)

@@ -18,6 +18,7 @@ SAMPLES = {
     "sandbox": ("true", True, False),
     "public_url": ("https://luma.example/", "https://luma.example", "http://other.example"),
     "dream_machine_url": ("http://127.0.0.1:9/v1/", "http://127.0.0.1:9/v1", "https://x.example"),
+    "callbacks": ("off", False, True),
     "upstream_timeout_seconds": ("0.5", 0.5, 300.0),
     "upstream_connections": ("1", 1, 10_000),
     "toolsets": ("videos, images", ("videos", "images"), ("account",)),
@@ -239,3 +240,29 @@ def test_without_a_key_the_stdio_user_has_none(
 def test_the_settings_of_the_server_hold_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUMA_API_KEY", "luma-0123456789")
     assert "luma-0123456789" not in repr(load_settings().model_dump())
+
+
+@pytest.mark.parametrize(
+    ("public", "options", "told"),
+    [
+        ("https://luma.example", {}, True),
+        ("https://luma.example/mcp-server", {}, True),
+        ("https://203.0.114.7", {}, True),
+        ("https://luma.example", {"callbacks": False}, False),
+        ("http://localhost:8000", {}, False),
+        ("http://127.0.0.1:8000", {}, False),
+        ("http://[::1]:8000", {}, False),
+        ("http://10.1.2.3", {}, False),
+        ("http://luma-mcp:8000", {}, False),
+        ("https://luma.corp.internal", {}, False),
+        ("http://localhost:8000", {"sandbox": True}, True),
+        ("https://luma.example", {"sandbox": True}, False),
+        ("http://localhost:8000", {"dream_machine_url": "http://127.0.0.1:9/v1"}, True),
+        (None, {}, False),
+    ],
+)
+def test_luma_calls_back_only_where_it_can_reach_the_server(
+    public: str | None, options: dict[str, object], *, told: bool
+) -> None:
+    settings = load_settings(public_url=public, **options)
+    assert settings.callbacks_url == (public if told else None)

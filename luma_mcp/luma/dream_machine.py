@@ -5,6 +5,7 @@ lumalabs/lumaai-api. POST /generations is a legacy alias of POST /generations/vi
 body and answer, so it needs no method here.
 """
 
+from collections.abc import Callable
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -14,6 +15,7 @@ from luma_mcp.luma.dream_machine_models import (
     AddAudio,
     CreateImage,
     CreateVideo,
+    Creation,
     Credits,
     Generation,
     GenerationList,
@@ -21,11 +23,10 @@ from luma_mcp.luma.dream_machine_models import (
     Pong,
     ReframeImage,
     ReframeVideo,
-    Request,
     Upscale,
 )
 from luma_mcp.luma.ids import checked_id
-from luma_mcp.luma.sending import Call, Sender, may_exist
+from luma_mcp.luma.sending import MAX_ATTEMPTS, Call, Sender, may_exist
 from luma_mcp.luma.transport import Answer, BearerKey
 
 _WORDS = TypeAdapter(list[str])
@@ -59,11 +60,19 @@ class DreamMachine:
     """The Dream Machine API as one caller sees it; lives for one request.
 
     Every method raises the errors of `luma_mcp.errors`, and nothing else.
+
+    Args:
+        sender: Sends the calls.
+        secret: The caller's key.
+        make_callback_url: Makes the URL that Luma tells about a new job whose request names none.
     """
 
-    def __init__(self, sender: Sender, secret: str) -> None:
+    def __init__(
+        self, sender: Sender, secret: str, make_callback_url: Callable[[], str] | None = None
+    ) -> None:
         self._sender = sender
         self._auth = BearerKey(secret)
+        self._make_callback_url = make_callback_url
 
     async def ping(self) -> Pong:
         """GET /ping."""
@@ -97,10 +106,13 @@ class DreamMachine:
         """POST /generations/{id}/audio: the answer's id is the one to follow."""
         return await self._create(f"/generations/{checked_id(generation_id)}/audio", request)
 
-    async def get_generation(self, generation_id: str) -> Generation:
-        """GET /generations/{id}."""
+    async def get_generation(
+        self, generation_id: str, *, attempts: int = MAX_ATTEMPTS
+    ) -> Generation:
+        """GET /generations/{id}, up to so many times."""
         generation_id = checked_id(generation_id)
-        generation = _read(Generation, await self._get(f"/generations/{generation_id}"))
+        call = Call("GET", f"/generations/{generation_id}", attempts=attempts)
+        generation = _read(Generation, await self._sender.send(call, self._auth))
         if generation.id is None:
             return generation.model_copy(update={"id": generation_id})
         return generation
@@ -139,8 +151,10 @@ class DreamMachine:
     async def _get(self, path: str, query: dict[str, int] | None = None) -> Answer:
         return await self._sender.send(Call("GET", path, query or {}), self._auth)
 
-    async def _create(self, path: str, request: Request) -> Generation:
+    async def _create(self, path: str, request: Creation) -> Generation:
         """Send a paid request; whatever comes back, the id of the new job is not lost."""
+        if request.callback_url is None and self._make_callback_url is not None:
+            request = request.model_copy(update={"callback_url": self._make_callback_url()})
         call = Call("POST", path, body=request.to_json())
         answer = await self._sender.send(call, self._auth)
         try:

@@ -25,6 +25,7 @@ ModifyMode = Literal[
     "reimagine_2",
     "reimagine_3",
 ]
+FINAL_STATES = frozenset({"completed", "failed"})
 
 
 class Request(BaseModel):
@@ -92,7 +93,13 @@ class CharacterRef(Request):
     identity0: CharacterImages
 
 
-class CreateVideo(Request):
+class Creation(Request):
+    """Base of the bodies that create a job; Luma POSTs to callback_url how it goes on."""
+
+    callback_url: str | None = None
+
+
+class CreateVideo(Creation):
     """POST /generations/video, and its legacy alias POST /generations."""
 
     generation_type: Literal["video"] = "video"
@@ -104,10 +111,9 @@ class CreateVideo(Request):
     resolution: str | None = None
     duration: str | None = None
     concepts: list[Concept] | None = None
-    callback_url: str | None = None
 
 
-class CreateImage(Request):
+class CreateImage(Creation):
     """POST /generations/image."""
 
     generation_type: Literal["image"] = "image"
@@ -119,10 +125,9 @@ class CreateImage(Request):
     style_ref: list[WeightedImage] | None = None
     character_ref: CharacterRef | None = None
     modify_image_ref: WeightedImage | None = None
-    callback_url: str | None = None
 
 
-class Placement(Request):
+class Placement(Creation):
     """Where the source sits in the new canvas, in pixels."""
 
     grid_position_x: int | None = None
@@ -144,7 +149,6 @@ class ReframeImage(Placement):
     model: ImageModel
     prompt: str | None = None
     format: ImageFormat | None = None
-    callback_url: str | None = None
 
 
 class ReframeVideo(Placement):
@@ -156,10 +160,9 @@ class ReframeVideo(Placement):
     model: VideoModel
     prompt: str | None = None
     first_frame: Media | None = None
-    callback_url: str | None = None
 
 
-class ModifyVideo(Request):
+class ModifyVideo(Creation):
     """POST /generations/video/modify."""
 
     generation_type: Literal["modify_video"] = "modify_video"
@@ -168,24 +171,21 @@ class ModifyVideo(Request):
     mode: ModifyMode
     prompt: str | None = None
     first_frame: Media | None = None
-    callback_url: str | None = None
 
 
-class Upscale(Request):
+class Upscale(Creation):
     """POST /generations/{id}/upscale."""
 
     generation_type: Literal["upscale_video"] = "upscale_video"
     resolution: str
-    callback_url: str | None = None
 
 
-class AddAudio(Request):
+class AddAudio(Creation):
     """POST /generations/{id}/audio."""
 
     generation_type: Literal["add_audio"] = "add_audio"
     prompt: str
     negative_prompt: str | None = None
-    callback_url: str | None = None
 
 
 class Reply(BaseModel):
@@ -213,6 +213,11 @@ class Generation(Reply):
     assets: Assets | None = None
     model: str | None = None
     request: dict[str, Any] | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the state will not change any more."""
+        return self.state in FINAL_STATES
 
 
 class GenerationList(Reply):

@@ -8,37 +8,51 @@ FailureCode = Literal["moderated", "unreadable_input", "luma_fault", "callback_f
 
 @dataclass(frozen=True)
 class FailureMeaning:
-    """What kind of failure it is and what to do about it."""
+    """What kind of failure it is, what it means and what to do about it."""
 
     code: FailureCode
     advice: str
 
 
-_MODERATED = FailureMeaning(
-    "moderated", "Luma's moderation refused it: reword the prompt or use another picture."
+_WORDS = FailureMeaning(
+    "moderated",
+    "The prompt holds words that Luma does not allow: reword it, then create it again.",
+)
+_PROMPT = FailureMeaning(
+    "moderated",
+    "Luma's moderation refused the prompt: reword it, then create it again. It is strict now and "
+    "then with harmless prompts.",
+)
+_PICTURE = FailureMeaning(
+    "moderated",
+    "Luma's moderation refused a picture: use another one, then create it again.",
 )
 _UNREADABLE = FailureMeaning(
     "unreadable_input",
     "Luma could not read an input picture or video: use a direct, public https link to a file, "
-    "on another host if need be.",
+    "on another host if need be, then create it again.",
 )
-_FAULT = FailureMeaning("luma_fault", "A fault on Luma's side: create it again.")
-_CALLBACK = FailureMeaning(
+_FAULT = FailureMeaning(
+    "luma_fault", "A fault on Luma's side, not in the request: create it again as it was."
+)
+UNDELIVERED = FailureMeaning(
     "callback_failed",
-    "Luma could not deliver to callback_url: leave it out, or make the receiver answer 200.",
+    "Luma could not deliver its callback: leave callback_url out if you gave one, else tell the "
+    "operator of this server; then create it again.",
 )
 _UNKNOWN = FailureMeaning("unknown", "Change the prompt or the input and create it again.")
 
 # Part of Luma's text, in lower case, and what it means; the first match counts.
 _MEANINGS: tuple[tuple[str, FailureMeaning], ...] = (
-    ("blacklisted", _MODERATED),
+    ("blacklisted", _WORDS),
     ("failed to read", _UNREADABLE),
     ("failed to moderate image", _UNREADABLE),
-    ("moderation", _MODERATED),
+    ("frame moderation", _PICTURE),
+    ("moderation", _PROMPT),
     ("prompt processing", _FAULT),
     ("dispatching job", _FAULT),
     ("job failed", _FAULT),
-    ("callback", _CALLBACK),
+    ("callback", UNDELIVERED),
 )
 
 

@@ -36,12 +36,16 @@ _NEXT_ID = re.compile(rf'"id"\s*:\s*"({ID_PATTERN})"'.encode())
 
 @dataclass(frozen=True)
 class Call:
-    """One call of Luma's API, before anybody's key is on it."""
+    """One call of Luma's API, before anybody's key is on it.
+
+    It goes out `attempts` times at most.
+    """
 
     method: str
     path: str
     query: dict[str, int] = field(default_factory=dict)
     body: bytes | None = None
+    attempts: int = MAX_ATTEMPTS
 
     @property
     def spends(self) -> bool:
@@ -204,7 +208,7 @@ class Sender:
                 pause = self._pause(failure, number)
                 late = asyncio.get_running_loop().time() + pause >= deadline
                 repeatable = failure.passing and not (call.spends and in_doubt)
-                if late or not repeatable or number == MAX_ATTEMPTS:
+                if late or not repeatable or number == call.attempts:
                     raise failure.as_error_of(call) from failure.__cause__
             await self._sleep(pause)
 

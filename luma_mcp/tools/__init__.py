@@ -2,7 +2,12 @@
 
 from luma_mcp.tools.account import get_camera_motions, get_credits, list_concepts, ping
 from luma_mcp.tools.definition import LumaTool
-from luma_mcp.tools.generations import delete_generation, get_generation, list_generations
+from luma_mcp.tools.generations import (
+    delete_generation,
+    get_generation,
+    list_generations,
+    wait_for_generation,
+)
 from luma_mcp.tools.images import generate_image, reframe_image
 from luma_mcp.tools.videos import (
     add_audio,
@@ -21,6 +26,7 @@ ALL = (
     generate_image,
     reframe_image,
     get_generation,
+    wait_for_generation,
     list_generations,
     delete_generation,
     get_credits,

@@ -6,7 +6,11 @@ from fastmcp.server.auth import AccessToken
 from fastmcp.server.dependencies import get_access_token
 from pydantic import Field, SkipValidation
 
+from luma_mcp.luma.dream_machine_models import Generation
 from luma_mcp.services import Access, Caller, Services
+from luma_mcp.wording import count, one_line
+
+LEAST_PROGRESS = 0.1
 
 
 class CallerToken(AccessToken):
@@ -32,7 +36,23 @@ def access_of_request(services: Services) -> Access:
 def current_caller(context: Context = CurrentContext()) -> Caller:  # noqa: B008 - FastMCP's way
     """Make the caller of this request; FastMCP injects it into tools."""
     services: Services = context.lifespan_context["services"]
-    return Caller(services, access_of_request(services))
+    return Caller(services, access_of_request(services), Progress(context))
+
+
+class Progress:
+    """Tells the caller's client how a job goes on; the framework is silent unless it was asked."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._last = -LEAST_PROGRESS
+
+    async def __call__(self, job: Generation | None, seconds: float) -> None:
+        """Send one notification; MCP wants `progress`, the seconds, to grow with each."""
+        self._last = max(round(seconds, 1), round(self._last + LEAST_PROGRESS, 1))
+        state = one_line(job.state or "unknown").capitalize() if job else "No answer of Luma yet"
+        whose = f" · generation {one_line(job.id)}" if job and job.id else ""
+        message = f"{state} · {count(round(seconds), 'second')}{whose}"
+        await self._context.report_progress(self._last, message=message)
 
 
 CURRENT_CALLER = Depends(current_caller)

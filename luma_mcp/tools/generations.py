@@ -8,7 +8,7 @@ from pydantic import Field
 from luma_mcp.services import Caller
 from luma_mcp.tools.caller import CURRENT_CALLER
 from luma_mcp.tools.definition import DELETES, READS
-from luma_mcp.tools.parameters import GenerationId
+from luma_mcp.tools.parameters import MAX_WAIT_SECONDS, GenerationId
 from luma_mcp.tools.results import Deletion, Generation, GenerationList
 
 
@@ -16,12 +16,31 @@ from luma_mcp.tools.results import Deletion, Generation, GenerationList
 async def get_generation(
     generation_id: GenerationId, caller: Caller = CURRENT_CALLER
 ) -> Generation:
-    """Get the state of a video or picture and, once it is completed, its links.
+    """Get the present state of a video or picture and, once it is completed, its links.
 
-    Use it after a creating tool, every few seconds until is_final is true. Show the links to the
-    user, and say that the files should be saved soon: how long Luma keeps them is not published.
+    Use it for a look at one generation; to wait for the end of a job use wait_for_generation.
+    Show the links to the user, and say that the files should be saved soon: how long Luma keeps
+    them is not published.
     """
     return Generation.of(await caller.dream_machine.get_generation(generation_id))
+
+
+@tool(title="Wait for a generation", tags={"generations"}, annotations=READS)
+async def wait_for_generation(
+    generation_id: GenerationId,
+    timeout_seconds: Annotated[
+        int,
+        Field(ge=1, le=MAX_WAIT_SECONDS, description="How long to stay; many clients allow 60."),
+    ] = 45,
+    caller: Caller = CURRENT_CALLER,
+) -> Generation:
+    """Wait until a video or picture is done; gives its links, or its state at the time-out.
+
+    Use it after a creating tool. A time-out is no error and does not stop the job: call it again
+    while is_final is false. Show the links to the user, and say that the files should be saved
+    soon: how long Luma keeps them is not published.
+    """
+    return Generation.of(await caller.wait_for(generation_id, timeout_seconds))
 
 
 @tool(title="List generations", tags={"generations"}, annotations=READS)

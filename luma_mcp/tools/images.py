@@ -24,6 +24,7 @@ from luma_mcp.tools.parameters import (
     Prompt,
     ReframePrompt,
     ResizedSide,
+    WaitSeconds,
     WeightedImage,
 )
 from luma_mcp.tools.results import Generation
@@ -61,12 +62,13 @@ async def generate_image(
         ),
     ] = None,
     callback_url: CallbackUrl = None,
+    wait_seconds: WaitSeconds = 45,
     caller: Caller = CURRENT_CALLER,
 ) -> Generation:
-    """Start a picture from a prompt and reference pictures; costs credits.
+    """Make a picture from a prompt and reference pictures; costs credits.
 
-    Answers at once with the id of the job, which usually takes seconds; follow it with
-    get_generation.
+    Answers with the picture, which usually takes seconds, or after wait_seconds with the id of
+    the job; follow it with wait_for_generation then.
     """
     request = luma.CreateImage(
         prompt=prompt,
@@ -80,7 +82,8 @@ async def generate_image(
         callback_url=callback_url,
     )
     check_prompt(prompt)
-    return Generation.of(await caller.dream_machine.create_image(request))
+    job = await caller.dream_machine.create_image(request)
+    return Generation.of(await caller.wait(job, wait_seconds))
 
 
 @tool(title="Reframe a picture", tags={"images"}, annotations=CREATES)
@@ -99,13 +102,15 @@ async def reframe_image(
     resized_width: ResizedSide = None,
     resized_height: ResizedSide = None,
     callback_url: CallbackUrl = None,
+    wait_seconds: WaitSeconds = 45,
     caller: Caller = CURRENT_CALLER,
 ) -> Generation:
     """Give a picture another aspect ratio; the new area is filled in. Costs credits.
 
     The source may have up to 10 MB. The new canvas, which the numbers count in, has 1536x1536
     (1:1), 1792x1344 (4:3), 2048x1152 (16:9) or 2432x1024 pixels (21:9); for upright ratios the
-    sides change places. Answers at once with the id of the job; follow it with get_generation.
+    sides change places. Answers with the picture, which usually takes seconds, or after
+    wait_seconds with the id of the job; follow it with wait_for_generation then.
     """
     request = luma.ReframeImage(
         media=luma.Media(url=media_url),
@@ -124,4 +129,5 @@ async def reframe_image(
         callback_url=callback_url,
     )
     check_reframe(request)
-    return Generation.of(await caller.dream_machine.reframe_image(request))
+    job = await caller.dream_machine.reframe_image(request)
+    return Generation.of(await caller.wait(job, wait_seconds))

@@ -35,6 +35,17 @@ MediaUrl = Annotated[
 ]
 
 
+MAX_WAIT_SECONDS = 600
+WaitSeconds = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=MAX_WAIT_SECONDS,
+        description="How long to stay for the result; 0 answers at once with the id.",
+    ),
+]
+
+
 class Keyframe(BaseModel):
     """A frame to start from or to end on: a picture by url, or a finished clip by id."""
 

@@ -13,7 +13,6 @@ from luma_mcp.luma.failures import FailureCode, meaning_of
 from luma_mcp.redaction import quoted
 from luma_mcp.wording import count, one_line
 
-FINAL_STATES = frozenset({"completed", "failed"})
 MAX_PROMPT_LINE = 200
 LINKED = ("video", "image")  # what a person wants to open; a progress video passes
 
@@ -50,6 +49,7 @@ class Failure(BaseModel):
     code: FailureCode
     reason: str = Field(description="Luma's own words.")
     advice: str
+    refunded: bool
 
 
 def _assets(assets: luma.Assets | None) -> Assets | None:
@@ -63,7 +63,8 @@ def _failure(job: luma.Generation) -> Failure | None:
         return None
     meaning = meaning_of(job.failure_reason)
     reason = quoted(job.failure_reason or "Luma gave no reason.")
-    return Failure(code=meaning.code, reason=reason, advice=meaning.advice)
+    # Dream Machine refunds every failed job in full (docs.lumalabs.ai/docs/faq).
+    return Failure(code=meaning.code, reason=reason, advice=meaning.advice, refunded=True)
 
 
 def _type_of(job: luma.Generation) -> str | None:
@@ -98,18 +99,17 @@ class Generation(Result):
     def of(cls, job: luma.Generation) -> Self:
         """Read one of Luma's jobs; every member may be missing there."""
         state = job.state or "unknown"
-        final = state in FINAL_STATES
         return cls(
             id=job.id or "unknown",
             type=_type_of(job),
             state=state,
-            is_final=final,
+            is_final=job.is_final,
             model=job.model,
             created_at=job.created_at,
             prompt=_prompt_of(job),
             assets=_assets(job.assets),
             failure=_failure(job),
-            next_step=None if final or job.id is None else _follow(job),
+            next_step=None if job.is_final or job.id is None else _follow(job),
         )
 
     def lines(self) -> list[str]:
@@ -123,7 +123,8 @@ class Generation(Result):
             lines += [f"{_words(name)}: {url}" for name, url in _present(self.assets)]
         if self.failure:
             lines += [f"Reason: {self.failure.reason}", self.failure.advice]
-            lines.append("Luma gives the credits back.")
+            if self.failure.refunded:
+                lines.append("Luma gave the credits back.")
         if self.next_step:
             lines.append(self.next_step)
         return lines
@@ -141,8 +142,8 @@ class Generation(Result):
 
 def _follow(job: luma.Generation) -> str:
     return (
-        f"Luma is working on it. Call get_generation with generation_id {job.id} in a few "
-        "seconds to see whether it is done; do not create it again."
+        f"The job goes on at Luma: call wait_for_generation with generation_id {job.id} for its "
+        "result; do not create it again."
     )
 
 

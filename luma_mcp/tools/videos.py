@@ -36,6 +36,7 @@ from luma_mcp.tools.parameters import (
     Prompt,
     ReframePrompt,
     ResizedSide,
+    WaitSeconds,
 )
 from luma_mcp.tools.requests import keyframes_request, optional_media
 from luma_mcp.tools.results import Generation
@@ -70,6 +71,7 @@ async def create_generation(
         ),
     ] = None,
     callback_url: CallbackUrl = None,
+    wait_seconds: WaitSeconds = 0,
     caller: Caller = CURRENT_CALLER,
 ) -> Generation:
     """Start a video from a prompt, pictures or earlier clips; costs credits.
@@ -77,7 +79,7 @@ async def create_generation(
     Use it for text to video, for animating a picture (frame0), for a transition between two
     pictures (frame0 and frame1), and for extending a clip (a generation as frame0). A prompt is
     needed unless a picture is given. Answers at once with the id of the job, which usually takes
-    minutes; follow it with get_generation.
+    minutes; follow it with wait_for_generation.
     """
     request = luma.CreateVideo(
         prompt=prompt,
@@ -91,7 +93,8 @@ async def create_generation(
         callback_url=callback_url,
     )
     check_create_video(request)
-    return Generation.of(await caller.dream_machine.create_video(request))
+    job = await caller.dream_machine.create_video(request)
+    return Generation.of(await caller.wait(job, wait_seconds))
 
 
 @tool(title="Restyle a video", tags={"videos"}, annotations=CREATES)
@@ -111,12 +114,13 @@ async def modify_video(
     prompt: OptionalPrompt = None,
     first_frame_url: FirstFrameUrl = None,
     callback_url: CallbackUrl = None,
+    wait_seconds: WaitSeconds = 0,
     caller: Caller = CURRENT_CALLER,
 ) -> Generation:
     """Change the style or content of an existing video; costs credits.
 
     Length and ratio stay those of the source. Answers at once with the id of a new job; follow it
-    with get_generation.
+    with wait_for_generation.
     """
     request = luma.ModifyVideo(
         media=luma.Media(url=media_url),
@@ -127,7 +131,8 @@ async def modify_video(
         callback_url=callback_url,
     )
     check_modify_video(request)
-    return Generation.of(await caller.dream_machine.modify_video(request))
+    job = await caller.dream_machine.modify_video(request)
+    return Generation.of(await caller.wait(job, wait_seconds))
 
 
 @tool(title="Reframe a video", tags={"videos"}, annotations=CREATES)
@@ -149,13 +154,14 @@ async def reframe_video(
     resized_width: ResizedSide = None,
     resized_height: ResizedSide = None,
     callback_url: CallbackUrl = None,
+    wait_seconds: WaitSeconds = 0,
     caller: Caller = CURRENT_CALLER,
 ) -> Generation:
     """Give a video another aspect ratio; the new area is filled in. Costs credits.
 
     The new canvas, which the numbers count in, has 1536x1536 (1:1), 1792x1344 (4:3), 2048x1152
     (16:9) or 2432x1024 pixels (21:9); for upright ratios the sides change places. Answers at once
-    with the id of a new job; follow it with get_generation.
+    with the id of a new job; follow it with wait_for_generation.
     """
     request = luma.ReframeVideo(
         media=luma.Media(url=media_url),
@@ -174,7 +180,8 @@ async def reframe_video(
         callback_url=callback_url,
     )
     check_reframe(request)
-    return Generation.of(await caller.dream_machine.reframe_video(request))
+    job = await caller.dream_machine.reframe_video(request)
+    return Generation.of(await caller.wait(job, wait_seconds))
 
 
 @tool(title="Upscale a video", tags={"videos"}, annotations=CREATES)
@@ -184,6 +191,7 @@ async def upscale_generation(
         Literal["720p", "1080p", "4k"], Field(description="Larger than the clip has now.")
     ],
     callback_url: CallbackUrl = None,
+    wait_seconds: WaitSeconds = 0,
     caller: Caller = CURRENT_CALLER,
 ) -> Generation:
     """Make a completed video sharper; costs credits.
@@ -191,7 +199,8 @@ async def upscale_generation(
     Answers at once with a job of its own: follow the id in the answer, not that of the source.
     """
     request = luma.Upscale(resolution=resolution, callback_url=callback_url)
-    return Generation.of(await caller.dream_machine.upscale(generation_id, request))
+    job = await caller.dream_machine.upscale(generation_id, request)
+    return Generation.of(await caller.wait(job, wait_seconds))
 
 
 @tool(title="Add sound to a video", tags={"videos"}, annotations=CREATES)
@@ -202,6 +211,7 @@ async def add_audio(
         str | None, Field(max_length=MAX_PROMPT, description="What not to hear.")
     ] = None,
     callback_url: CallbackUrl = None,
+    wait_seconds: WaitSeconds = 0,
     caller: Caller = CURRENT_CALLER,
 ) -> Generation:
     """Add a soundtrack, described in words, to a completed video; costs credits.
@@ -212,4 +222,5 @@ async def add_audio(
     request = luma.AddAudio(
         prompt=prompt, negative_prompt=negative_prompt, callback_url=callback_url
     )
-    return Generation.of(await caller.dream_machine.add_audio(generation_id, request))
+    job = await caller.dream_machine.add_audio(generation_id, request)
+    return Generation.of(await caller.wait(job, wait_seconds))

@@ -14,18 +14,23 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
+from luma_mcp import callbacks
 from luma_mcp.errors import InvalidRequest
 from luma_mcp.mcp_server import build_mcp
 from luma_mcp.sandbox.app import running
 from luma_mcp.sandbox.clock import Clock
 from luma_mcp.services import Services, open_services
 from luma_mcp.settings import SANDBOX_PATH, Settings
+from luma_mcp.stopping import told_of_the_end
+from luma_mcp.watching import Pace
 from luma_mcp.web.addresses import MCP_PATH, endpoint
 from luma_mcp.web.authentication import KeyGate, KeyVerifier
+from luma_mcp.web.callbacks import hear
 from luma_mcp.web.emulator import build_emulator
 from luma_mcp.web.envelope import Envelope
 from luma_mcp.web.guards import HostOriginGuard, TrimmedHeaders
 from luma_mcp.web.home import Home
+from luma_mcp.web.keep_alive import KEEP_ALIVE_SECONDS, keep_alive_every
 from luma_mcp.web.refusals import refusal
 
 
@@ -116,20 +121,25 @@ def _lifespan(streamable: StarletteWithLifespan, emulator: Starlette | None) -> 
     return lifespan
 
 
-def build_app(settings: Settings, sandbox_clock: Clock | None = None) -> Starlette:
+def build_app(
+    settings: Settings, sandbox_clock: Clock | None = None, pace: Pace | None = None
+) -> Starlette:
     """Build the whole HTTP application.
 
     Args:
         settings: What the operator set.
         sandbox_clock: What the sandbox's jobs age by; the machine's own clock by default.
+        pace: By what waiting measures time; the machine's own clock by default.
     """
+    keep_alive_every(KEEP_ALIVE_SECONDS)
     verifier = KeyVerifier(settings)
 
     @asynccontextmanager
     async def services() -> AsyncGenerator[Services]:
-        async with open_services(settings) as opened:
+        async with open_services(settings, pace=pace) as opened:
             app.state.services = opened
-            yield opened
+            with told_of_the_end(opened.waiting_room.stop):
+                yield opened
 
     mcp = build_mcp(services, auth=verifier)
     streamable = mcp.http_app(path=MCP_PATH, stateless_http=True, json_response=False)
@@ -141,6 +151,7 @@ def build_app(settings: Settings, sandbox_clock: Clock | None = None) -> Starlet
             Route("/", Home(settings, mcp.own_tools.values()), methods=["GET"]),
             Route("/healthz", _alive),
             Route("/readyz", _ready),
+            Route(f"{callbacks.PATH}/{{token}}", hear, methods=["POST"]),
             Route(MCP_PATH, gate),
             Route(f"{MCP_PATH}/", _WithoutSlash(gate)),
             *_legacy_routes(mcp, verifier, settings),

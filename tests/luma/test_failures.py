@@ -6,20 +6,26 @@ from hypothesis import strategies as st
 
 from luma_mcp.luma.failures import meaning_of
 
-REWORD = "Luma's moderation refused it: reword the prompt or use another picture."
+OTHER_WORDS = "The prompt holds words that Luma does not allow: reword it, then create it again."
+REWORD = (
+    "Luma's moderation refused the prompt: reword it, then create it again. It is strict now and "
+    "then with harmless prompts."
+)
+OTHER_PICTURE = "Luma's moderation refused a picture: use another one, then create it again."
 RELINK = (
     "Luma could not read an input picture or video: use a direct, public https link to a file, "
-    "on another host if need be."
+    "on another host if need be, then create it again."
 )
-AGAIN = "A fault on Luma's side: create it again."
-ANSWER_200 = (
-    "Luma could not deliver to callback_url: leave it out, or make the receiver answer 200."
+AGAIN = "A fault on Luma's side, not in the request: create it again as it was."
+NO_CALLBACK = (
+    "Luma could not deliver its callback: leave callback_url out if you gave one, else tell the "
+    "operator of this server; then create it again."
 )
 CHANGE = "Change the prompt or the input and create it again."
 
 MEANINGS = [
-    ("Contains blacklisted words", "moderated", REWORD),
-    ("Frame moderation failed", "moderated", REWORD),
+    ("Contains blacklisted words", "moderated", OTHER_WORDS),
+    ("Frame moderation failed", "moderated", OTHER_PICTURE),
     ("Advanced prompt moderation failed", "moderated", REWORD),
     ("Advanced moderation failed", "moderated", REWORD),
     ("Failed to read user input frames", "unreadable_input", RELINK),
@@ -27,7 +33,7 @@ MEANINGS = [
     ("Prompt processing failed", "luma_fault", AGAIN),
     ("Error dispatching job", "luma_fault", AGAIN),
     ("Job failed", "luma_fault", AGAIN),
-    ("Error processing callback", "callback_failed", ANSWER_200),
+    ("Error processing callback", "callback_failed", NO_CALLBACK),
     ("Something that nobody has seen yet", "unknown", CHANGE),
     ("", "unknown", CHANGE),
     (None, "unknown", CHANGE),

@@ -50,6 +50,14 @@ async def test_a_get_does_not_outlive_three_accidents() -> None:
     assert len(up.seen) == 3
 
 
+async def test_a_get_goes_out_no_more_often_than_its_caller_wants() -> None:
+    pauses: list[float] = []
+    async with meeting(answering(503), answering(200, {"id": ID}), pauses=pauses) as (luma, up):
+        with pytest.raises(Unavailable):
+            await luma.get_generation(ID, attempts=1)
+    assert (len(up.seen), pauses) == (1, [])
+
+
 async def test_a_post_refused_with_429_goes_out_again_no_sooner_than_luma_says() -> None:
     pauses: list[float] = []
     busy = answering(429, None, "Retry-After: 7")

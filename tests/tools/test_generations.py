@@ -32,10 +32,10 @@ async def test_a_video_goes_from_queued_to_completed(
 
 
 FAILURES = {
-    "moderation": ("moderated", "Advanced prompt moderation failed", "reword the prompt"),
-    "blacklist": ("moderated", "Contains blacklisted words", "reword the prompt"),
+    "moderation": ("moderated", "Advanced prompt moderation failed", "reword it"),
+    "blacklist": ("moderated", "Contains blacklisted words", "reword it"),
     "frames": ("unreadable_input", "Failed to read user input frames", "direct, public https"),
-    "frame-moderation": ("moderated", "Frame moderation failed", "use another picture"),
+    "frame-moderation": ("moderated", "Frame moderation failed", "use another one"),
     "prompt": ("luma_fault", "Prompt processing failed", "create it again"),
     "dispatch": ("luma_fault", "Error dispatching job", "create it again"),
     "job": ("luma_fault", "Job failed", "create it again"),
@@ -57,10 +57,11 @@ async def test_a_failed_job_says_why_and_what_to_do(
     assert (seen["state"], seen["is_final"], seen["next_step"]) == ("failed", True, None)
     assert (seen["failure"]["code"], seen["failure"]["reason"]) == (code, reason)
     assert advice in seen["failure"]["advice"]
+    assert seen["failure"]["refunded"] is True
     assert lines_of(result)[2:] == [
         f"Reason: {reason}",
         seen["failure"]["advice"],
-        "Luma gives the credits back.",
+        "Luma gave the credits back.",
     ]
     assert links_of(result) == []
 

@@ -15,7 +15,7 @@ PICTURE = "https://example.com/boat.jpg"
 async def sent(tool: str, path: str, **arguments: object) -> Json:
     upstream = Upstream({f"{POST}{path}": {"id": JOB_ID}})
     async with client_of(upstream) as client:
-        await data(client, tool, **arguments)
+        await data(client, tool, **arguments, wait_seconds=0)
     (body,) = upstream.bodies
     return json.loads(body)
 

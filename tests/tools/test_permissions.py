@@ -12,6 +12,7 @@ from tests.tools.calls import JOB_ID, Upstream, call, client_of, refusal, text_o
 
 READS = {
     "get_generation",
+    "wait_for_generation",
     "list_generations",
     "get_credits",
     "list_concepts",
@@ -45,7 +46,7 @@ async def test_a_caller_sees_only_the_toolsets_of_its_choice() -> None:
 async def test_both_switches_narrow_together() -> None:
     access = access_with(KEY, readonly=True, toolsets="videos,generations")
     async with client_of(Upstream(), access) as client:
-        assert await names(client) == {"get_generation", "list_generations"}
+        assert await names(client) == {"get_generation", "wait_for_generation", "list_generations"}
 
 
 @pytest.mark.parametrize("tool", sorted(set(ALL) - READS))

@@ -48,8 +48,8 @@ async def test_a_new_video_is_answered_in_fields_that_a_program_can_read(
 ) -> None:
     job = await data(mcp_client, "create_generation", prompt="A paper boat", model="ray-flash-2")
     assert job["next_step"] == (
-        f"Luma is working on it. Call get_generation with generation_id {job['id']} in a few "
-        "seconds to see whether it is done; do not create it again."
+        f"The job goes on at Luma: call wait_for_generation with generation_id {job['id']} for "
+        "its result; do not create it again."
     )
     del job["id"], job["next_step"]
     assert job == {

@@ -141,9 +141,10 @@ async def listed(browser: httpx.AsyncClient, **switches: str) -> set[str]:
 
 async def test_switches_narrow_the_list_of_tools(browser: httpx.AsyncClient) -> None:
     narrow = {"X-MCP-Toolsets": "generations", "X-MCP-Readonly": "true"}
-    assert await listed(browser, **narrow) == {"get_generation", "list_generations"}
+    reading = {"get_generation", "wait_for_generation", "list_generations"}
+    assert await listed(browser, **narrow) == reading
     wide = {"X-MCP-Toolsets": "", "X-MCP-Readonly": "false"}
-    assert len(await listed(browser, **wide)) == 14
+    assert len(await listed(browser, **wide)) == 15
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,65 @@
+"""The end of the process: what is done at SIGTERM while calls are still under way."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@contextmanager
+def told_of_the_end(act: Callable[[], None]) -> Generator[None]:
+    """Let `act` run on the event loop at SIGTERM or SIGINT; who handled them before still does.
+
+    A web server ends the lifespan of its application only when all requests have ended, which is
+    too late for those that wait to be told.
+    """
+    if threading.current_thread() is not threading.main_thread():  # no signal comes here
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    earlier = {number: signal.getsignal(number) for number in SIGNALS}
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(act)
+        handler = earlier[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+        elif handler is signal.SIG_DFL:
+            _end_by(number)
+
+    for number in SIGNALS:
+        signal.signal(number, hear)
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def ending_in_order(last_things: Callable[[], Awaitable[None]]) -> Generator[None]:
+    """Do some last things at SIGTERM, then end as the process would have ended at once."""
+    loop = asyncio.get_running_loop()
+    earlier = signal.getsignal(signal.SIGTERM)
+    ending: list[asyncio.Task[None]] = []
+
+    async def end() -> None:
+        await last_things()
+        signal.signal(signal.SIGTERM, earlier)
+        signal.raise_signal(signal.SIGTERM)
+
+    loop.add_signal_handler(signal.SIGTERM, lambda: ending.append(loop.create_task(end())))
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, earlier)
+
+
+def _end_by(number: int) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)

@@ -1,0 +1,191 @@
+"""One job under watch: a loop that asks Luma how it stands, for everybody who wants to know."""
+
+import asyncio
+import math
+import random
+import time
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from luma_mcp.errors import BadResponse, Internal, LumaMcpError, RateLimited
+
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 5.0
+GROWTH = 1.5
+LONGEST_PAUSE_IN_TROUBLE_SECONDS = 30.0
+GROWTH_IN_TROUBLE = 2.0
+
+
+class Followed(Protocol):
+    """What a watch needs to know of a job."""
+
+    @property
+    def state(self) -> str | None:
+        """Luma's word for how it stands."""
+        ...
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the state will not change any more."""
+        ...
+
+
+Job = TypeVar("Job", bound=Followed)
+Look = Callable[[], Awaitable[Job]]
+
+
+class Clock(Protocol):
+    """What pauses and time-outs are measured by."""
+
+    def time(self) -> float:
+        """Seconds since some moment; they never go back."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return once so many seconds have passed."""
+        ...
+
+
+class MonotonicClock:
+    """The machine's own clock."""
+
+    def time(self) -> float:
+        """Seconds since some moment; they never go back."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Return once so many seconds have passed."""
+        await asyncio.sleep(seconds)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """By what watches measure time, and how they keep from asking in step.
+
+    `spread` gives a number from 0 to 1.
+    """
+
+    clock: Clock = field(default_factory=MonotonicClock)
+    spread: Callable[[], float] = random.random
+
+    async def until(self, moment: float, signal: asyncio.Future[None]) -> None:
+        """Return at this moment of the clock, or as soon as the signal is given."""
+        alarm = asyncio.ensure_future(self.clock.sleep(moment - self.clock.time()))
+        try:
+            await asyncio.wait({alarm, signal}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            alarm.cancel()
+
+
+class Quiet:
+    """Until when Luma wants to hear nothing from one key, as its 429s and Retry-After say."""
+
+    def __init__(self) -> None:
+        self.until = -math.inf
+
+    def ask(self, until: float) -> None:
+        """Keep quiet until this moment, or longer if that was asked for before."""
+        self.until = max(self.until, until)
+
+
+class Watch(Generic[Job]):
+    """A job and the loop that looks after it.
+
+    Attributes:
+        job: Its newest state; None before any is known.
+        error: Why no more can be learnt about it, once that is so.
+        trouble: The last error, if it is one that may pass.
+        news: Done at the next change; another takes its place then.
+    """
+
+    def __init__(self, look: Look[Job], known: Job | None, pace: Pace, quiet: Quiet) -> None:
+        self.job = known
+        self.error: LumaMcpError | None = None
+        self.trouble: LumaMcpError | None = None
+        self.news = _signal()
+        self._look = look
+        self._pace = pace
+        self._quiet = quiet
+        self._bell = _signal()
+        self._hears_bell = True
+        # In a context of its own, so that it keeps nothing of the request that started it.
+        self._loop = asyncio.create_task(self._follow(), context=Context())
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there will be no more news."""
+        return self.error is not None or (self.job is not None and self.job.is_final)
+
+    def announce(self) -> None:
+        """Wake everybody who waits for news."""
+        told, self.news = self.news, _signal()
+        told.set_result(None)
+
+    def ring(self) -> None:
+        """Ask for a look before its time.
+
+        Until the next regular look or change of state, further rings do nothing: whoever rings
+        without need causes one look too many at most.
+        """
+        if self._hears_bell and not self._bell.done():
+            self._hears_bell = False
+            self._bell.set_result(None)
+
+    def end(self) -> None:
+        """Look no more."""
+        self._loop.cancel()
+
+    async def _follow(self) -> None:
+        pause = 0.0 if self.job is None else FIRST_PAUSE_SECONDS
+        while not self.is_over:
+            await self._rest(pause)
+            try:
+                self._tell(await self._look())
+                pause = min(max(pause * GROWTH, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
+            except LumaMcpError as error:
+                pause = self._bear(error, pause)
+            except Exception as fault:  # noqa: BLE001 - whoever waits has to hear of it
+                error = Internal("This server has a fault; the job itself is not touched by it.")
+                error.__cause__ = fault
+                self._give_up(error)
+
+    async def _rest(self, seconds: float) -> None:
+        """Pause until the next look is due, the bell rings, and Luma wants no quiet any more."""
+        clock, late = self._pace.clock, self._pace.spread()
+        due = clock.time() + seconds * (1 - late / 4)
+        rung = False
+        while clock.time() < (moment := max(due, self._quiet.until + late)):
+            await self._pace.until(moment, self._bell)
+            if self._bell.done():
+                self._bell, due, rung = _signal(), clock.time(), True
+        self._hears_bell = self._hears_bell or not rung
+
+    def _tell(self, job: Job) -> None:
+        changed = self.job is None or job.state != self.job.state or job.is_final
+        self.job, self.trouble = job, None
+        if changed:
+            self._hears_bell = True
+            self.announce()
+
+    def _bear(self, error: LumaMcpError, pause: float) -> float:
+        """Ride out an error that may pass; gives the next pause."""
+        # A garbled answer says nothing about the job, and asking again costs nothing.
+        if not error.retryable and not isinstance(error, BadResponse):
+            self._give_up(error)
+            return pause
+        self.trouble = error
+        pause = max(pause * GROWTH_IN_TROUBLE, FIRST_PAUSE_SECONDS)
+        pause = min(pause, LONGEST_PAUSE_IN_TROUBLE_SECONDS)
+        if isinstance(error, RateLimited) or error.retry_after_seconds:
+            self._quiet.ask(self._pace.clock.time() + (error.retry_after_seconds or pause))
+        return pause
+
+    def _give_up(self, error: LumaMcpError) -> None:
+        self.error = error
+        self.announce()
+
+
+def _signal() -> asyncio.Future[None]:
+    return asyncio.get_running_loop().create_future()

@@ -1,0 +1,280 @@
+"""Waiting for videos over real sockets: shared, cut short, told about, and ended in order."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from fastmcp import Client
+from fastmcp.client.transports import StdioTransport
+from mcp.types import LATEST_PROTOCOL_VERSION
+from sse_starlette import EventSourceResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from luma_mcp.sandbox.app import build_sandbox
+from luma_mcp.sandbox.clock import TurnedClock
+from luma_mcp.web.keep_alive import KEEP_ALIVE_SECONDS, keep_alive_every
+from tests.clocks import pace_of
+from tests.e2e.conftest import Product, until
+from tests.e2e.processes import ROOT, fetch, serving_process, start
+from tests.e2e.test_first_light import ERAS, call, connect
+from tests.sandbox.clips import decode
+from tests.servers import application_and_url, serving
+
+FOREVER = "A paper boat [sandbox:never]"
+MODERN_META = {
+    "io.modelcontextprotocol/protocolVersion": LATEST_PROTOCOL_VERSION,
+    "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+# Whoever hangs at the end hangs for good, so that no test passes by patience.
+PATIENT = {"LUMA_MCP_SHUTDOWN_SECONDS": "3600"}
+
+
+class Progress:
+    """Keeps the progress that a client is told, and lets a test wait for it."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[float, str]] = []
+        self._news = asyncio.Condition()
+
+    async def __call__(self, progress: float, _total: float | None, message: str | None) -> None:
+        async with self._news:
+            self.told.append((progress, message or ""))
+            self._news.notify_all()
+
+    async def reached(self, count: int) -> None:
+        async with self._news:
+            await self._news.wait_for(lambda: len(self.told) >= count)
+
+    @property
+    def seconds(self) -> list[float]:
+        return [seconds for seconds, _ in self.told]
+
+    @property
+    def states(self) -> list[str]:
+        return [message.split(" · ")[0] for _, message in self.told]
+
+
+class Asked:
+    """An application before which every request is written down."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.lines: list[str] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            self.lines.append(f"{scope['method']} {scope['path']}")
+        await self._app(scope, receive, send)
+
+
+async def wait(client: Client, job_id: str, seconds: int, **how: Any) -> dict[str, Any]:  # noqa: ANN401 - the client's options
+    """Wait for a job; gives the answer's data."""
+    arguments = {"generation_id": job_id, "timeout_seconds": seconds}
+    result = await client.call_tool("wait_for_generation", arguments, **how)
+    assert result.structured_content is not None
+    return result.structured_content
+
+
+@pytest.mark.parametrize("leaver", ERAS)
+async def test_two_clients_share_one_poll_loop_and_one_may_leave(leaver: str) -> None:
+    clock = TurnedClock()
+    asked = Asked(build_sandbox(clock=clock))
+    async with (
+        serving(asked) as luma,
+        application_and_url(
+            pace=pace_of(clock), sandbox=False, dream_machine_url=f"{luma}/dream-machine/v1"
+        ) as (app, url),
+        connect(f"{url}/mcp", "luma-ada") as stayer,
+        asyncio.TaskGroup() as tasks,
+    ):
+        room = app.state.services.waiting_room
+        job_id = (await call(stayer, "create_generation", prompt="A paper boat"))["id"]
+        asked.lines.clear()
+        async with connect(f"{url}/mcp", "luma-ada", leaver) as other:
+            leaving = tasks.create_task(wait(other, job_id, 600))
+            await until(lambda: room.waiters == 1)
+            staying = tasks.create_task(wait(stayer, job_id, 600))
+            await until(lambda: room.waiters == 2)
+            await clock.wait_for_sleepers(3)  # the loop and two who wait
+            assert room.jobs == 1
+            leaving.cancel()
+        await until(lambda: room.waiters == 1)
+        for seconds in (1, 1.5, 2.25, 60):
+            await clock.wait_for_sleepers(2)
+            known = len(asked.lines)
+            clock.advance(seconds)
+            await until(lambda known=known: len(asked.lines) > known)
+        video = await staying
+        assert (room.waiters, room.jobs) == (0, 0)
+        assert asked.lines == [f"GET /dream-machine/v1/generations/{job_id}"] * 5
+        clip = await fetch(video["assets"]["video"])
+    assert decode(clip.content).frames
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_client_that_asks_for_progress_sees_it_grow(running: Product, era: str) -> None:
+    progress = Progress()
+    async with connect(running.endpoint, "luma-ada", era) as ada, asyncio.TaskGroup() as tasks:
+        arguments = {"prompt": "A paper boat", "wait_seconds": 45}
+        making = tasks.create_task(
+            ada.call_tool("create_generation", arguments, progress_handler=progress)
+        )
+        for told, seconds in ((1, 1), (1, 1.5), (2, 5), (3, 4)):
+            await progress.reached(told)
+            await running.clock.wait_for_sleepers(2)
+            running.clock.advance(seconds)
+        job = (await making).structured_content
+        await progress.reached(4)
+    assert job is not None
+    assert job["state"] == "completed"
+    assert progress.states == ["Queued", "Dreaming", "Dreaming", "Completed"]
+    assert progress.seconds == sorted(set(progress.seconds))
+    assert all(job["id"] in message for _, message in progress.told)
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_picture_is_waited_for_without_being_asked(running: Product, era: str) -> None:
+    async with connect(running.endpoint, "luma-ada", era) as ada, asyncio.TaskGroup() as tasks:
+        making = tasks.create_task(call(ada, "generate_image", prompt="A paper boat"))
+        await running.clock.wait_for_sleepers(2)
+        running.clock.advance(30)
+        picture = await making
+    assert picture["is_final"]
+    assert picture["assets"]["image"]
+
+
+async def test_stdio_tells_progress_too() -> None:
+    progress = Progress()
+    async with serving_process("sandbox", LUMA_MCP_SANDBOX_QUEUED_SECONDS="0") as luma:
+        variables = {
+            "LUMA_API_KEY": "luma-ada",
+            "LUMA_MCP_DREAM_MACHINE_URL": f"{luma.url}/dream-machine/v1",
+        }
+        transport = StdioTransport(
+            sys.executable, ["server.py", "stdio"], env=variables, cwd=str(ROOT), keep_alive=False
+        )
+        arguments = {"prompt": "A paper boat [sandbox:seconds=1]", "wait_seconds": 45}
+        async with Client(transport) as ada:
+            result = await ada.call_tool("create_generation", arguments, progress_handler=progress)
+    assert result.structured_content is not None
+    assert result.structured_content["state"] == "completed"
+    assert progress.states[0] == "Dreaming"
+    assert progress.states[-1] == "Completed"
+    assert progress.seconds == sorted(set(progress.seconds))
+
+
+async def test_a_client_with_a_limit_of_its_own_gets_a_handle_before_it() -> None:
+    async with (
+        serving_process("--sandbox") as running,
+        connect(f"{running.url}/mcp", "luma-ada") as ada,
+    ):
+        job_id = (await call(ada, "create_generation", prompt=FOREVER))["id"]
+        job = await wait(ada, job_id, 8, timeout=10)
+    assert (job["id"], job["is_final"]) == (job_id, False)
+    assert f"call wait_for_generation with generation_id {job_id}" in job["next_step"]
+    assert "do not create it again" in job["next_step"]
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_on_sigterm_waits_end_at_once_with_their_handle(era: str) -> None:
+    progress, making_progress = Progress(), Progress()
+    async with (
+        serving_process("--sandbox", **PATIENT) as running,
+        connect(f"{running.url}/mcp", "luma-ada", era) as ada,
+        connect(f"{running.url}/mcp", "luma-bob", era) as bob,
+        asyncio.TaskGroup() as tasks,
+    ):
+        await ada.list_tools()  # the schemas that a client checks answers by, while they last
+        await bob.list_tools()
+        job_id = (await call(ada, "create_generation", prompt=FOREVER))["id"]
+        waiting = tasks.create_task(wait(ada, job_id, 600, progress_handler=progress))
+        arguments = {"prompt": FOREVER, "wait_seconds": 600}
+        making = tasks.create_task(
+            bob.call_tool("create_generation", arguments, progress_handler=making_progress)
+        )
+        await progress.reached(1)
+        await making_progress.reached(1)
+        stopping = tasks.create_task(running.stop())
+        job, made = await waiting, (await making).structured_content
+        assert await stopping == -15
+    assert made is not None
+    assert (job["id"], job["is_final"], made["is_final"]) == (job_id, False, False)
+    assert made["id"] in made["next_step"]
+
+
+async def test_on_sigterm_a_wait_over_stdio_ends_with_its_handle() -> None:
+    client = {"protocolVersion": "2025-06-18", "capabilities": {}}
+    client["clientInfo"] = {"name": "test", "version": "1"}
+    arguments = {"prompt": FOREVER, "wait_seconds": 600}
+    params = {"name": "create_generation", "arguments": arguments, "_meta": {"progressToken": 7}}
+    async with serving_process("sandbox") as luma:
+        process = await start(
+            "stdio",
+            LUMA_API_KEY="luma-ada",
+            LUMA_MCP_DREAM_MACHINE_URL=f"{luma.url}/dream-machine/v1",
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for message in (
+            {"id": 1, "method": "initialize", "params": client},
+            {"method": "notifications/initialized"},
+            {"id": 2, "method": "tools/call", "params": params},
+        ):
+            process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+        answers = []
+        async for line in process.stdout:
+            answers.append(json.loads(line))
+            if answers[-1].get("method") == "notifications/progress":
+                process.terminate()
+        assert await process.wait() == -15
+    (result,) = [answer["result"] for answer in answers if answer.get("id") == 2]
+    assert result["structuredContent"]["id"] in result["structuredContent"]["next_step"]
+
+
+@pytest.fixture
+def hardly_ever_silent(running: Product) -> Iterator[None]:
+    """Streams that say something all the time."""
+    assert running.url  # building the server sets the usual pace
+    keep_alive_every(0.01)
+    yield
+    keep_alive_every(KEEP_ALIVE_SECONDS)
+
+
+@pytest.mark.usefixtures("hardly_ever_silent")
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_wait_without_progress_is_not_silent_for_proxies(
+    running: Product, era: str
+) -> None:
+    arguments = {"prompt": "A paper boat", "wait_seconds": 45}
+    params: dict[str, Any] = {"name": "create_generation", "arguments": arguments}
+    headers = {"X-API-Key": "luma-ada", "Accept": "application/json, text/event-stream"}
+    if era == LATEST_PROTOCOL_VERSION:
+        params["_meta"] = MODERN_META
+        headers |= {"MCP-Protocol-Version": era, "Mcp-Method": "tools/call"}
+        headers["Mcp-Name"] = "create_generation"
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    async with (
+        httpx.AsyncClient(timeout=60) as http,
+        http.stream("POST", running.endpoint, json=message, headers=headers) as answer,
+    ):
+        lines = answer.aiter_lines()
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert (await anext(lines)).startswith(": ping")
+        await running.clock.wait_for_sleepers(2)
+        assert running.room.waiters == 1
+        running.clock.advance(30)
+        said = [line async for line in lines if line and not line.startswith(": ping")]
+    assert said[0] == "event: message"
+    result = json.loads(said[1].removeprefix("data: "))["result"]
+    assert result["structuredContent"]["state"] == "completed"
+    assert len(said) == 2
+
+
+@pytest.mark.usefixtures("running")
+async def test_streams_are_never_silent_for_as_long_as_proxies_allow() -> None:
+    assert EventSourceResponse.DEFAULT_PING_INTERVAL == KEEP_ALIVE_SECONDS < 15

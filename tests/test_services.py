@@ -1,0 +1,127 @@
+"""What a caller does with the services: jobs that Luma calls back about, waits that lose none."""
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from luma_mcp.luma.dream_machine_models import CreateVideo
+from luma_mcp.services import Caller
+from luma_mcp.settings import load_settings
+from tests.services import open_services_over
+from tests.tools.calls import JOB_ID, OWN, Json, Upstream
+
+POST = "POST /dream-machine/v1/generations/video"
+GET = f"GET /dream-machine/v1/generations/{JOB_ID}"
+BOAT = CreateVideo(model="ray-2", prompt="A boat")
+HOME = "http://localhost:8000"
+UNDELIVERED = "Error processing callback"
+
+
+@asynccontextmanager
+async def caller_of(upstream: Upstream, **options: object) -> AsyncGenerator[Caller]:
+    settings = load_settings(dream_machine_url="http://sandbox/dream-machine/v1", **options)
+    async with open_services_over(httpx.ASGITransport(upstream), settings) as services:
+        yield Caller(services, OWN)
+
+
+def callback_urls(upstream: Upstream) -> list[str | None]:
+    """Where Luma was told to call, POST by POST."""
+    posts = [
+        body for line, body in zip(upstream.asked, upstream.bodies, strict=True) if line == POST
+    ]
+    return [json.loads(body).get("callback_url") for body in posts]
+
+
+def failed(reason: str, url: str | None) -> Json:
+    return {
+        "id": JOB_ID,
+        "state": "failed",
+        "failure_reason": reason,
+        "request": {"callback_url": url},
+    }
+
+
+async def test_luma_is_told_to_call_back_by_another_url_for_each_job() -> None:
+    upstream = Upstream({POST: {"id": JOB_ID}})
+    async with caller_of(upstream, public_url=HOME) as caller:
+        await caller.dream_machine.create_video(BOAT)
+        await caller.dream_machine.create_video(BOAT)
+    first, second = callback_urls(upstream)
+    assert first is not None
+    assert first.startswith(f"{HOME}/callbacks/")
+    assert first != second
+
+
+async def test_neither_the_key_nor_its_hash_can_be_read_in_the_url() -> None:
+    upstream = Upstream({POST: {"id": JOB_ID}})
+    async with caller_of(upstream, public_url=HOME) as caller:
+        await caller.dream_machine.create_video(BOAT)
+    (url,) = callback_urls(upstream)
+    (key,) = OWN.credentials.keys
+    assert url is not None
+    assert key.secret not in url
+    assert key.fingerprint not in url
+
+
+@pytest.mark.parametrize("options", [{}, {"public_url": HOME, "callbacks": False}])
+async def test_luma_is_told_nothing_where_it_cannot_or_must_not_call(options: Json) -> None:
+    upstream = Upstream({POST: {"id": JOB_ID}})
+    async with caller_of(upstream, **options) as caller:
+        await caller.dream_machine.create_video(BOAT)
+    assert callback_urls(upstream) == [None]
+
+
+async def test_a_callback_url_of_the_callers_own_is_sent_as_it_is() -> None:
+    upstream = Upstream({POST: {"id": JOB_ID}})
+    own = BOAT.model_copy(update={"callback_url": "https://example.com/hook"})
+    async with caller_of(upstream, public_url=HOME) as caller:
+        await caller.dream_machine.create_video(own)
+    assert callback_urls(upstream) == ["https://example.com/hook"]
+
+
+async def test_after_a_job_that_failed_over_a_callback_no_more_are_asked_for() -> None:
+    answers: dict[str, Json] = {POST: {"id": JOB_ID, "state": "queued"}}
+    upstream = Upstream(answers)
+    async with caller_of(upstream, public_url=HOME) as caller:
+        job = await caller.dream_machine.create_video(BOAT)
+        answers[GET] = failed(UNDELIVERED, callback_urls(upstream)[0])
+        with capture_logs() as logs:
+            assert (await caller.wait(job, 45)).state == "failed"
+            await caller.wait_for(JOB_ID, 45)
+        await caller.dream_machine.create_video(BOAT)
+    assert callback_urls(upstream)[1:] == [None]
+    (line,) = logs
+    assert (line["event"], line["log_level"]) == ("callbacks given up", "error")
+    assert "LUMA_MCP_CALLBACKS=false" in line["advice"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "url"),
+    [
+        (UNDELIVERED, "https://example.com/hook"),
+        (UNDELIVERED, None),
+        ("Job failed", "ours"),
+    ],
+)
+async def test_other_failures_are_no_reason_to_stop_asking(reason: str, url: str | None) -> None:
+    answers: dict[str, Json] = {POST: {"id": JOB_ID, "state": "queued"}}
+    upstream = Upstream(answers)
+    async with caller_of(upstream, public_url=HOME) as caller:
+        await caller.dream_machine.create_video(BOAT)
+        (ours,) = callback_urls(upstream)
+        answers[GET] = failed(reason, ours if url == "ours" else url)
+        await caller.wait_for(JOB_ID, 45)
+        await caller.dream_machine.create_video(BOAT)
+    assert callback_urls(upstream)[1] is not None
+
+
+async def test_a_job_whose_id_has_an_odd_form_is_given_back_as_it_is() -> None:
+    upstream = Upstream({POST: {"id": "job-7", "state": "queued"}})
+    async with caller_of(upstream) as caller:
+        job = await caller.dream_machine.create_video(BOAT)
+        assert await caller.wait(job, 45) is job
+    assert upstream.asked == [POST]
