@@ -2,7 +2,7 @@
 
 import re
 
-from tests.bench import http_clients, tool_calls
+from tests.bench import http_clients, tool_calls, waiting
 
 CELL = re.compile(r"(\d+) \( *(\d+\.\d\d)\)")
 
@@ -37,4 +37,30 @@ def test_the_cost_of_a_tool_call_has_every_row_and_ratio() -> None:
         assert cost > 0
         assert ratio > 0
     assert [ratio for _, ratio in cells_of(report, tool_calls.BARE)] == [1.0]
+    assert re.fullmatch(r"measured in \d+ s", report[-1])
+
+
+def test_the_cost_of_waiting_has_every_row_and_counts_requests() -> None:
+    """The jobs are over before anybody waits, so that each call asks Luma once at most."""
+    bounds = waiting.Bounds(
+        keys=2,
+        jobs_of_a_key=2,
+        calls=12,
+        queued_seconds=0,
+        dreaming_seconds=0,
+        warm_up=2,
+        own_servers=False,
+    )
+    report = waiting.report(bounds)
+    assert "4 jobs of 2 keys, 0 s each; many is 12 calls" in report[0]
+    names = waiting.ways(bounds)
+    assert len(report) == 4 + len(names)
+    cells = {name: cells_of(report, name) for name in names}
+    assert {len(row) for row in cells.values()} == {len(waiting.COLUMNS)}
+    assert [ratio for _, ratio in cells[waiting.ALONE]] == [1.0] * len(waiting.COLUMNS)
+    requests = {name: row[0][0] for name, row in cells.items()}
+    assert requests[waiting.ALONE] == 4
+    assert 4 <= requests[waiting.SHARED] <= 12
+    assert requests[waiting.NAIVE] == 12
+    assert report[-2].startswith("Shared watches: ")
     assert re.fullmatch(r"measured in \d+ s", report[-1])

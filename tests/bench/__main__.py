@@ -2,8 +2,8 @@
 
 import sys
 
-from tests.bench import http_clients, tool_calls
+from tests.bench import http_clients, tool_calls, waiting
 
-for measurement in (tool_calls, http_clients):
+for measurement in (tool_calls, http_clients, waiting):
     sys.stdout.write("\n".join(measurement.report()) + "\n\n")
     sys.stdout.flush()
