@@ -20,7 +20,7 @@ from luma_mcp.errors import KEYS_PAGE, LumaMcpError
 from luma_mcp.mcp_server import build_mcp
 from luma_mcp.services import Access, Services, open_services
 from luma_mcp.settings import SettingError, Settings, load_settings, load_stdio_keys
-from luma_mcp.stopping import ending_in_order
+from luma_mcp.stopping import FAREWELL_SECONDS, ending_in_order
 from luma_mcp.telemetry import configure_logging
 from luma_mcp.tools import build_tools
 from luma_mcp.web.app import build_app
@@ -29,8 +29,6 @@ from luma_mcp.web.emulator import build_emulator
 Host = Annotated[str | None, Parameter(help="Address to listen on (127.0.0.1).")]
 Port = Annotated[int | None, Parameter(help="Port to listen on (8000).")]
 LogFormat = Annotated[Literal["console", "json"] | None, Parameter(help="How log lines look.")]
-
-FAREWELL_SECONDS = 0.5
 
 app = cyclopts.App(
     name="luma-mcp",
@@ -68,13 +66,15 @@ def _wrong_settings_explained() -> Generator[None]:
 
 
 def settle_memory() -> None:
-    """Take what the start made out of the garbage collector's sight, for good.
+    """Keep the garbage collector from going over what lives long, again and again.
 
-    The libraries' objects outnumber those of all calls by far, and going over them again and
-    again was a fifth of the cost of a call when measured.
+    The libraries' objects, for good, were a fifth of the cost of a call when measured. Those of
+    2,000 waiting calls, at Python's own thresholds, were a quarter of all CPU and stopped the
+    process for 0.6 seconds at a time; at these it was 0.1, with as much memory.
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 class _Server(uvicorn.Server):
@@ -194,8 +194,8 @@ def stdio() -> None:
 
 async def _say_farewell(services: Services) -> None:
     """Let calls under way be answered: nothing on stdio says when the last answer is out."""
-    services.waiting_room.stop()
-    await services.dream_machine.finish()
+    services.stop()
+    await services.under_way.answered.wait()
     await asyncio.sleep(FAREWELL_SECONDS)
 
 

@@ -15,7 +15,8 @@ from luma_mcp.watching import Job, Look, Pace, Quiet, Watch
 from luma_mcp.wording import count
 
 REPORT_SECONDS = 5.0
-MAX_WAITERS = 10_000
+# A waiting call takes about 100 kB with all that the libraries keep for it.
+MAX_WAITERS = 5_000
 MAX_WAITERS_OF_A_KEY = 1_000
 GOES_ON = "If the job exists it goes on at Luma: wait for it again, do not create it anew."
 
