@@ -15,7 +15,7 @@ from structlog.contextvars import bound_contextvars
 
 from luma_mcp.errors import Internal, LumaMcpError
 from luma_mcp.redaction import hiding, redact
-from luma_mcp.services import Access
+from luma_mcp.services import Access, Services
 from luma_mcp.telemetry import get_logger
 from luma_mcp.tools.arguments import no_such_tool, wrong_arguments
 from luma_mcp.tools.caller import access_of_request
@@ -29,11 +29,11 @@ Call = MiddlewareContext[CallToolRequestParams]
 NextCall = CallNext[CallToolRequestParams, ToolResult]
 
 
-def _access(context: MiddlewareContext[Any]) -> Access:
-    """Give what the request may use; the framework has made its context by now."""
+def _services(context: MiddlewareContext[Any]) -> Services:
+    """Give what the process shares; the framework has made its context by now."""
     if context.fastmcp_context is None:
         raise RuntimeError("There is no request")
-    return access_of_request(context.fastmcp_context.lifespan_context["services"])
+    return context.fastmcp_context.lifespan_context["services"]
 
 
 class ToolCalls(Middleware):
@@ -51,7 +51,7 @@ class ToolCalls(Middleware):
         call_next: CallNext[ListToolsRequest, Sequence[Tool]],
     ) -> Sequence[Tool]:
         """List only what is on offer to this caller."""
-        access = _access(context)
+        access = access_of_request(_services(context))
         return [tool for tool in await call_next(context) if self._offered(tool.name, access)]
 
     def _offered(self, name: str, access: Access) -> bool:
@@ -60,10 +60,12 @@ class ToolCalls(Middleware):
 
     async def on_call_tool(self, context: Call, call_next: NextCall) -> ToolResult:
         """Run the call, answer its error if it fails, and write its line."""
-        access = _access(context)
+        services = _services(context)
+        access = access_of_request(services)
         request_id = secrets.token_hex(8)
         outcome, started = "cancelled", time.perf_counter()
         with (
+            services.under_way.call(),
             hiding(*(key.secret for key in access.credentials.keys)),
             bound_contextvars(request_id=request_id),
         ):

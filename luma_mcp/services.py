@@ -19,6 +19,7 @@ from luma_mcp.luma.sending import Sender
 from luma_mcp.luma.transport import open_client
 from luma_mcp.sealing import Sealer
 from luma_mcp.settings import Settings
+from luma_mcp.stopping import UnderWay
 from luma_mcp.telemetry import get_logger
 from luma_mcp.waiting import JobName, Report, WaitingRoom, silence
 from luma_mcp.watching import Pace
@@ -76,6 +77,12 @@ class Services:
     waiting_room: WaitingRoom = field(default_factory=WaitingRoom)
     callbacks: Callbacks | None = None
     own_access: Access | None = None
+    under_way: UnderWay = field(default_factory=UnderWay)
+
+    def stop(self) -> None:
+        """Send home who waits; when the last call is answered, nothing keeps the process."""
+        self.waiting_room.stop()
+        self.under_way.end()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,40 @@ from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# How long after the last call its answer is surely out, where nothing says so.
+FAREWELL_SECONDS = 0.5
+
+
+class UnderWay:
+    """The calls under way, and whether the process only waits for them to be answered.
+
+    Attributes:
+        answered: Set once the process is to end and no call is left.
+    """
+
+    def __init__(self) -> None:
+        self.answered = asyncio.Event()
+        self._calls = 0
+        self._ending = False
+
+    @contextmanager
+    def call(self) -> Generator[None]:
+        """Count a call until it is answered."""
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
+            self._see()
+
+    def end(self) -> None:
+        """The process is to end."""
+        self._ending = True
+        self._see()
+
+    def _see(self) -> None:
+        if self._ending and not self._calls:
+            self.answered.set()
 
 
 @contextmanager

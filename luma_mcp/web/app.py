@@ -30,8 +30,8 @@ from luma_mcp.web.emulator import build_emulator
 from luma_mcp.web.envelope import Envelope
 from luma_mcp.web.guards import HostOriginGuard, TrimmedHeaders
 from luma_mcp.web.home import Home
-from luma_mcp.web.keep_alive import KEEP_ALIVE_SECONDS, keep_alive_every
 from luma_mcp.web.refusals import refusal
+from luma_mcp.web.streams import KEEP_ALIVE_SECONDS, EndedStream, keep_alive_every
 
 
 class _WithoutSlash:
@@ -81,7 +81,8 @@ def _legacy_routes(mcp: FastMCP, verifier: KeyVerifier, settings: Settings) -> l
     if not settings.legacy_sse:
         return [Route(path, _Gone(settings), methods=["GET", "POST"]) for path in paths]
     gate = KeyGate(Envelope(mcp.http_app(path="/sse", transport="sse")), verifier)
-    return [Route(path, gate) for path in paths]
+    stream, *messages = paths
+    return [Route(stream, EndedStream(gate)), *(Route(path, gate) for path in messages)]
 
 
 def _sandbox_routes(
@@ -138,7 +139,7 @@ def build_app(
     async def services() -> AsyncGenerator[Services]:
         async with open_services(settings, pace=pace) as opened:
             app.state.services = opened
-            with told_of_the_end(opened.waiting_room.stop):
+            with told_of_the_end(opened.stop):
                 yield opened
 
     mcp = build_mcp(services, auth=verifier)

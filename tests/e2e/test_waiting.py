@@ -9,14 +9,14 @@ from typing import Any
 import httpx
 import pytest
 from fastmcp import Client
-from fastmcp.client.transports import StdioTransport
+from fastmcp.client.transports import SSETransport, StdioTransport
 from mcp.types import LATEST_PROTOCOL_VERSION
 from sse_starlette import EventSourceResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from luma_mcp.sandbox.app import build_sandbox
 from luma_mcp.sandbox.clock import TurnedClock
-from luma_mcp.web.keep_alive import KEEP_ALIVE_SECONDS, keep_alive_every
+from luma_mcp.web.streams import KEEP_ALIVE_SECONDS, keep_alive_every
 from tests.clocks import pace_of
 from tests.e2e.conftest import Product, until
 from tests.e2e.processes import ROOT, fetch, serving_process, start
@@ -205,6 +205,23 @@ async def test_on_sigterm_waits_end_at_once_with_their_handle(era: str) -> None:
     assert made is not None
     assert (job["id"], job["is_final"], made["is_final"]) == (job_id, False, False)
     assert made["id"] in made["next_step"]
+
+
+async def test_on_sigterm_a_wait_over_a_stream_of_2024_ends_and_so_does_the_stream() -> None:
+    progress = Progress()
+    async with (
+        serving_process("--sandbox", LUMA_MCP_LEGACY_SSE="true", **PATIENT) as running,
+        asyncio.TaskGroup() as tasks,
+    ):
+        transport = SSETransport(f"{running.url}/sse", headers={"X-API-Key": "luma-ada"})
+        async with Client(transport) as ada:
+            await ada.list_tools()
+            job_id = (await call(ada, "create_generation", prompt=FOREVER))["id"]
+            waiting = tasks.create_task(wait(ada, job_id, 600, progress_handler=progress))
+            await progress.reached(1)
+            stopping = tasks.create_task(running.stop())
+            assert (await waiting)["id"] == job_id
+            assert await stopping == -15  # though its client would still listen
 
 
 async def test_on_sigterm_a_wait_over_stdio_ends_with_its_handle() -> None:
