@@ -6,7 +6,7 @@ a hash of the caller's key, so that nobody can wait for a job of somebody else.
 """
 
 import copy
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, NoReturn
 from weakref import WeakValueDictionary
 
@@ -37,7 +37,7 @@ class CallSign(NamedTuple):
 
 
 # Hears the newest state, None before any is known, and how many seconds have been waited.
-Report = Callable[[Any, float], Awaitable[None]]
+Report = Callable[[Any, float], Coroutine[Any, Any, None]]
 
 
 async def silence(_job: object, _seconds: float) -> None:
@@ -126,7 +126,7 @@ class WaitingRoom:
             return known
         key = self._keys.setdefault(name.key, _Key())
         if self._is_closed_to(key):
-            return known if known is not None else await look()
+            return known if known is not None else await self._look_once(name, look, seconds)
         group = self._join(name, key, look, known)
         try:
             return await self._stay(group, seconds, report)
@@ -153,6 +153,8 @@ class WaitingRoom:
         if group is None or group.watch.error is not None:
             watch = Watch(look, known, self._pace, key.quiet)
             group = self._groups[name] = _Group(name, key, watch)
+        elif group.watch.job is None and known is not None:
+            group.watch.tell(known)
         group.waiters += 1
         key.waiters += 1
         self.waiters += 1
@@ -180,13 +182,21 @@ class WaitingRoom:
             if watch.error is not None:
                 raise _copy_for(group, watch.error) from watch.error
             if now >= deadline or self._stopping:
-                return job if job is not None else self._raise_unknown(group, seconds)
+                return (
+                    job
+                    if job is not None
+                    else self._raise_unknown(group.name, seconds, watch.trouble)
+                )
             self._learn_call_sign(group)
             if job is not None or now > started:
-                await report(job, now - started)
+                await self._pace.within(deadline, report(job, now - started))
             if job is not None and job.is_final:
                 return job
             await self._pace.until(min(deadline, now + REPORT_SECONDS), news)
+
+    async def _look_once(self, name: JobName, look: Look[Job], seconds: float) -> Job:
+        job = await self._pace.within(self._pace.clock.time() + seconds, look())
+        return job if job is not None else self._raise_unknown(name, seconds)
 
     def _learn_call_sign(self, group: _Group) -> None:
         if self._call_sign_of is None or group.call_sign is not None or group.watch.job is None:
@@ -196,17 +206,18 @@ class WaitingRoom:
             group.call_sign = sign
             self._called[sign] = group
 
-    def _raise_unknown(self, group: _Group, seconds: float) -> NoReturn:
+    def _raise_unknown(
+        self, name: JobName, seconds: float, trouble: LumaMcpError | None = None
+    ) -> NoReturn:
         """Say why no state was learnt in all the time; the job, if there is one, goes on."""
-        trouble = group.watch.trouble
         if self._stopping:
             error: LumaMcpError = Unavailable("This server is being stopped.")
         elif trouble is not None:
-            error = _copy_for(group, trouble)
+            error = copy.copy(trouble)
         else:
             error = TimedOut(f"Luma did not answer within {count(round(seconds), 'second')}.")
         error.advice = GOES_ON
-        error.generation_id = group.name.id
+        error.generation_id = name.id
         raise error from trouble
 
 

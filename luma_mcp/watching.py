@@ -4,10 +4,10 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextvars import Context
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from luma_mcp.errors import BadResponse, Internal, LumaMcpError, RateLimited
 
@@ -33,7 +33,8 @@ class Followed(Protocol):
 
 
 Job = TypeVar("Job", bound=Followed)
-Look = Callable[[], Awaitable[Job]]
+Look = Callable[[], Coroutine[Any, Any, Job]]
+Result = TypeVar("Result")
 
 
 class Clock(Protocol):
@@ -70,13 +71,22 @@ class Pace:
     clock: Clock = field(default_factory=MonotonicClock)
     spread: Callable[[], float] = random.random
 
-    async def until(self, moment: float, signal: asyncio.Future[None]) -> None:
+    async def until(self, moment: float, signal: asyncio.Future[Any]) -> None:
         """Return at this moment of the clock, or as soon as the signal is given."""
         alarm = asyncio.ensure_future(self.clock.sleep(moment - self.clock.time()))
         try:
             await asyncio.wait({alarm, signal}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             alarm.cancel()
+
+    async def within(self, moment: float, work: Coroutine[Any, Any, Result]) -> Result | None:
+        """Do some work, but not beyond this moment of the clock; gives None if it took too long."""
+        task = asyncio.create_task(work)
+        try:
+            await self.until(moment, task)
+            return task.result() if task.done() else None
+        finally:
+            task.cancel()
 
 
 class Quiet:
@@ -111,7 +121,8 @@ class Watch(Generic[Job]):
         self._bell = _signal()
         self._hears_bell = True
         # In a context of its own, so that it keeps nothing of the request that started it.
-        self._loop = asyncio.create_task(self._follow(), context=Context())
+        first_pause = 0.0 if known is None else FIRST_PAUSE_SECONDS
+        self._loop = asyncio.create_task(self._follow(first_pause), context=Context())
 
     @property
     def is_over(self) -> bool:
@@ -122,6 +133,14 @@ class Watch(Generic[Job]):
         """Wake everybody who waits for news."""
         told, self.news = self.news, _signal()
         told.set_result(None)
+
+    def tell(self, job: Job) -> None:
+        """Take in the newest state, and announce it if it is another."""
+        changed = self.job is None or job.state != self.job.state or job.is_final
+        self.job, self.trouble = job, None
+        if changed:
+            self._hears_bell = True
+            self.announce()
 
     def ring(self) -> None:
         """Ask for a look before its time.
@@ -137,12 +156,11 @@ class Watch(Generic[Job]):
         """Look no more."""
         self._loop.cancel()
 
-    async def _follow(self) -> None:
-        pause = 0.0 if self.job is None else FIRST_PAUSE_SECONDS
+    async def _follow(self, pause: float) -> None:
         while not self.is_over:
             await self._rest(pause)
             try:
-                self._tell(await self._look())
+                self.tell(await self._look())
                 pause = min(max(pause * GROWTH, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
             except LumaMcpError as error:
                 pause = self._bear(error, pause)
@@ -161,13 +179,6 @@ class Watch(Generic[Job]):
             if self._bell.done():
                 self._bell, due, rung = _signal(), clock.time(), True
         self._hears_bell = self._hears_bell or not rung
-
-    def _tell(self, job: Job) -> None:
-        changed = self.job is None or job.state != self.job.state or job.is_final
-        self.job, self.trouble = job, None
-        if changed:
-            self._hears_bell = True
-            self.announce()
 
     def _bear(self, error: LumaMcpError, pause: float) -> float:
         """Ride out an error that may pass; gives the next pause."""
