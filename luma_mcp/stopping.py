@@ -46,26 +46,24 @@ class UnderWay:
 
 @contextmanager
 def told_of_the_end(act: Callable[[], None]) -> Generator[None]:
-    """Let `act` run on the event loop at SIGTERM or SIGINT; who handled them before still does.
+    """Let `act` run on the event loop at SIGTERM or SIGINT; who handles them still does.
 
     A web server ends the lifespan of its application only when all requests have ended, which is
-    too late for those that wait to be told.
+    too late for those that wait to be told. A signal that nobody handles is left alone: it ends
+    the process at once, or is ignored.
     """
     if threading.current_thread() is not threading.main_thread():  # no signal comes here
         yield
         return
     loop = asyncio.get_running_loop()
-    earlier = {number: signal.getsignal(number) for number in SIGNALS}
+    found = {number: signal.getsignal(number) for number in SIGNALS}
+    earlier = {number: handler for number, handler in found.items() if callable(handler)}
 
     def hear(number: int, frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(act)
-        handler = earlier[signal.Signals(number)]
-        if callable(handler):
-            handler(number, frame)
-        elif handler is signal.SIG_DFL:
-            _end_by(number)
+        earlier[signal.Signals(number)](number, frame)
 
-    for number in SIGNALS:
+    for number in earlier:
         signal.signal(number, hear)
     try:
         yield
@@ -92,8 +90,3 @@ def ending_in_order(last_things: Callable[[], Awaitable[None]]) -> Generator[Non
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
         signal.signal(signal.SIGTERM, earlier)
-
-
-def _end_by(number: int) -> None:
-    signal.signal(number, signal.SIG_DFL)
-    signal.raise_signal(number)

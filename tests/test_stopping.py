@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from luma_mcp.stopping import SIGNALS, told_of_the_end
+from luma_mcp.stopping import SIGNALS, UnderWay, ending_in_order, told_of_the_end
 from tests.e2e.processes import finished
 
 SCRIPT = """
@@ -62,8 +62,38 @@ async def test_an_ignored_signal_stays_ignored(heard: list[int]) -> None:
     told = asyncio.Event()
     with told_of_the_end(told.set):
         signal.raise_signal(signal.SIGTERM)
-        await told.wait()
-    assert heard == []
+        await asyncio.sleep(0)
+    assert (heard, told.is_set()) == ([], False)
+
+
+@pytest.mark.usefixtures("heard")
+async def test_last_things_are_forgotten_when_the_end_comes_by_itself() -> None:
+    handler = signal.getsignal(signal.SIGTERM)
+
+    async def never() -> None:
+        raise AssertionError
+
+    with ending_in_order(never):
+        assert signal.getsignal(signal.SIGTERM) is not handler
+    assert signal.getsignal(signal.SIGTERM) is handler
+
+
+def test_the_end_has_come_when_it_was_told_and_no_call_is_under_way() -> None:
+    under_way = UnderWay()
+    with under_way.call():
+        with under_way.call():
+            under_way.end()
+        assert not under_way.answered.is_set()
+    assert under_way.answered.is_set()
+
+
+def test_without_an_end_no_call_is_the_last() -> None:
+    under_way = UnderWay()
+    with under_way.call():
+        pass
+    assert not under_way.answered.is_set()
+    under_way.end()
+    assert under_way.answered.is_set()
 
 
 async def test_in_another_thread_nothing_is_installed() -> None:

@@ -194,3 +194,15 @@ def test_whatever_jobs_luma_lists_they_can_be_said(jobs: list[Json], more: bool 
         assert job.lines()[0]
         assert len(job.links()) <= 2
         assert (job.failure is not None) == (job.state == "failed")
+
+
+@pytest.mark.parametrize(
+    ("refunded", "lines"), [(True, ["Luma gave the credits back."]), (False, [])]
+)
+def test_credits_are_said_to_be_back_only_when_they_are(
+    lines: list[str], *, refunded: bool
+) -> None:
+    job = Generation.of(luma.Generation(id=JOB_ID, state="failed", failure_reason="Job failed"))
+    assert job.failure is not None
+    failure = job.failure.model_copy(update={"refunded": refunded})
+    assert job.model_copy(update={"failure": failure}).lines()[3:] == lines

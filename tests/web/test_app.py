@@ -37,6 +37,13 @@ async def test_the_server_is_not_ready_while_luma_is_out_of_reach() -> None:
     assert alive.status_code == 200
 
 
+async def test_a_callback_that_was_never_asked_for_is_answered_too(
+    browser: httpx.AsyncClient,
+) -> None:
+    answer = await browser.post("/callbacks/anything", json={"state": "completed"})
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
 async def test_readiness_asks_luma_once_however_often_it_is_asked_for() -> None:
     asked: list[bytes] = []
 
