@@ -2,7 +2,8 @@
 
 What a callback says is not read: Luma signs nothing, so that anybody could have sent it. Its URL
 holds a sealed token that names the watch of the job, and Luma repeats the URL in what it says
-about the job, so that any process can read there how its callbacks call it.
+about the job, where a wait in another request reads it. Another process cannot open the token: a
+callback that reaches it does nothing, and waits there go on as they would without.
 """
 
 import secrets

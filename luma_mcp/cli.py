@@ -20,7 +20,7 @@ from luma_mcp.errors import KEYS_PAGE, LumaMcpError
 from luma_mcp.mcp_server import build_mcp
 from luma_mcp.services import Access, Services, open_services
 from luma_mcp.settings import SettingError, Settings, load_settings, load_stdio_keys
-from luma_mcp.stopping import FAREWELL_SECONDS, ending_in_order
+from luma_mcp.stopping import ending_in_order
 from luma_mcp.telemetry import configure_logging
 from luma_mcp.tools import build_tools
 from luma_mcp.web.app import build_app
@@ -195,8 +195,8 @@ def stdio() -> None:
 async def _say_farewell(services: Services) -> None:
     """Let calls under way be answered: nothing on stdio says when the last answer is out."""
     services.stop()
-    await services.under_way.answered.wait()
-    await asyncio.sleep(FAREWELL_SECONDS)
+    await services.under_way.answered()
+    await services.dream_machine.finish()
 
 
 @app.command
@@ -217,7 +217,7 @@ def tools() -> None:
     """Print the catalogue of tools."""
     for tool in build_tools().values():
         first_line = (tool.description or "").splitlines()[0]
-        sys.stdout.write(f"{tool.name:<20} {tool.toolset:<12} {first_line}\n")
+        sys.stdout.write(f"{tool.name:<20} {','.join(tool.toolsets):<26} {first_line}\n")
 
 
 def main() -> None:

@@ -56,7 +56,7 @@ class ToolCalls(Middleware):
 
     def _offered(self, name: str, access: Access) -> bool:
         tool = self._tools[name]
-        return access.offers(tool.toolset, reads_only=tool.reads_only)
+        return access.offers(tool.toolsets, reads_only=tool.reads_only)
 
     async def on_call_tool(self, context: Call, call_next: NextCall) -> ToolResult:
         """Run the call, answer its error if it fails, and write its line."""
@@ -93,7 +93,7 @@ class ToolCalls(Middleware):
         tool = self._tools.get(name)
         if tool is None:
             raise no_such_tool(name, [one for one in self._tools if self._offered(one, access)])
-        access.check(name, tool.toolset, reads_only=tool.reads_only)
+        access.check(name, tool.toolsets, reads_only=tool.reads_only)
         return await call_next(context)
 
     def _meant_by(self, raised: Exception, context: Call) -> LumaMcpError:

@@ -1,7 +1,7 @@
 """The two lifetimes: `Services` live as long as the process, a `Caller` as long as one request."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -40,21 +40,21 @@ class Access:
         """Give all that the operator offers, to these keys or to none."""
         return cls(credentials or Credentials(), frozenset(settings.toolsets), settings.readonly)
 
-    def offers(self, toolset: str, *, reads_only: bool) -> bool:
-        """Tell whether a tool of this group is on offer to this request."""
-        return toolset in self.toolsets and (reads_only or not self.readonly)
+    def offers(self, toolsets: Sequence[str], *, reads_only: bool) -> bool:
+        """Tell whether a tool of these groups is on offer to this request."""
+        return not self.toolsets.isdisjoint(toolsets) and (reads_only or not self.readonly)
 
-    def check(self, tool: str, toolset: str, *, reads_only: bool) -> None:
+    def check(self, tool: str, toolsets: Sequence[str], *, reads_only: bool) -> None:
         """Refuse a tool that is not on offer; hiding it from the list would not be enough.
 
         Raises:
             RefusedByPolicy: Says which switch forbids it.
         """
-        if self.offers(toolset, reads_only=reads_only):
+        if self.offers(toolsets, reads_only=reads_only):
             return
-        if toolset not in self.toolsets:
+        if self.toolsets.isdisjoint(toolsets):
             raise RefusedByPolicy(
-                f"{tool} belongs to the toolset '{toolset}', which is switched off here.",
+                f"{tool} belongs to the toolset '{toolsets[-1]}', which is switched off here.",
                 advice="Name it in the header X-MCP-Toolsets, or ask the operator of this server.",
             )
         raise RefusedByPolicy(
@@ -119,6 +119,9 @@ class Caller:
             return await self._wait(checked_id(job.id or ""), seconds, job)
         except LumaMcpError:
             return job
+        except Exception:  # noqa: BLE001 - whatever it is, the job is paid for
+            _log.exception("fault", generation_id=job.id)
+            return job
         except asyncio.CancelledError:
             _log.warning("left", generation_id=job.id)
             raise
@@ -126,10 +129,22 @@ class Caller:
     async def wait_for(self, generation_id: str, seconds: float) -> Generation:
         """Wait for any job that the caller's key sees; gives its newest state.
 
+        Where none was learnt in that time it has no state, only its id.
+
         Raises:
-            LumaMcpError: The job cannot be seen, or its state could not be learnt in that time.
+            LumaMcpError: The job cannot be seen, or Luma was in trouble all the time.
         """
         return await self._wait(checked_id(generation_id), seconds)
+
+    async def look_at(self, generation_id: str) -> Generation:
+        """Give the present state of a job.
+
+        Raises:
+            LumaMcpError: The job cannot be seen.
+        """
+        job = await self.dream_machine.get_generation(generation_id)
+        self._heed(job)
+        return job
 
     async def _wait(
         self, generation_id: str, seconds: float, known: Generation | None = None
@@ -140,6 +155,8 @@ class Caller:
         job = await self.services.waiting_room.wait(
             name, look, seconds, known=known, report=self.report
         )
+        if job is None:
+            return Generation(id=generation_id)
         self._heed(job)
         return job
 

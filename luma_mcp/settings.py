@@ -15,8 +15,8 @@ PREFIX = "LUMA_MCP_"
 SANDBOX_PATH = "/sandbox"
 # Kubernetes sets these, and LUMA_MCP_PORT too, for a Service named luma-mcp.
 _SERVICE_LINK = re.compile(r"LUMA_MCP_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_\w+)")
-# RFC 6761, RFC 6762 and what ICANN keeps for private use.
-_PRIVATE_NAMES = (".localhost", ".local", ".internal")
+# RFC 6761, 6762, 8375, what ICANN keeps for private use, and what routers make up.
+_PRIVATE_NAMES = (".localhost", ".test", ".local", ".home.arpa", ".internal", ".lan", ".home")
 # Set where the tests run, and so in the environment of the servers that they start.
 TEST_SWITCHES = frozenset({"LUMA_MCP_REQUIRE_ALL"})
 
@@ -40,9 +40,22 @@ def _unless_service_link(value: object) -> object:
     return 8000 if isinstance(value, str) and value.startswith("tcp://") else value
 
 
+def _host(url: str) -> str:
+    return (urlsplit(url).hostname or "").rstrip(".")
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL's host is this machine."""
+    host = _host(url)
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
 def is_private(url: str) -> bool:
     """Tell whether a URL's host can be reached from this machine or network alone."""
-    host = urlsplit(url).hostname or ""
+    host = _host(url)
     try:
         return not ipaddress.ip_address(host).is_global
     except ValueError:
@@ -143,11 +156,11 @@ class Settings(BaseSettings):
     def callbacks_url(self) -> str | None:
         """Where Luma finds this server, if it is to call back and can.
 
-        Luma does not reach into private networks, nor does the sandbox reach out of its own.
+        Luma does not reach into private networks, nor does a sandbox reach out of its machine.
         """
         if not self.callbacks or self.public_url is None:
             return None
-        reachable = is_private(self.public_url) == is_private(self.upstream_url)
+        reachable = is_private(self.public_url) == is_loopback(self.upstream_url)
         return self.public_url if reachable else None
 
     @property

@@ -13,21 +13,20 @@ FAREWELL_SECONDS = 0.5
 
 
 class UnderWay:
-    """The calls under way, and whether the process only waits for them to be answered.
-
-    Attributes:
-        answered: Set once the process is to end and no call is left.
-    """
+    """The calls under way, and whether the process only waits for them to be answered."""
 
     def __init__(self) -> None:
-        self.answered = asyncio.Event()
+        self._begun = 0
         self._calls = 0
-        self._ending = False
+        self._is_ending = False
+        self._none_left = asyncio.Event()
 
     @contextmanager
     def call(self) -> Generator[None]:
         """Count a call until it is answered."""
+        self._begun += 1
         self._calls += 1
+        self._none_left.clear()
         try:
             yield
         finally:
@@ -36,12 +35,20 @@ class UnderWay:
 
     def end(self) -> None:
         """The process is to end."""
-        self._ending = True
+        self._is_ending = True
         self._see()
 
+    async def answered(self) -> None:
+        """Return when the process is to end and all calls are answered, the late ones too."""
+        begun = -1
+        while begun != self._begun or self._calls:
+            await self._none_left.wait()
+            begun = self._begun
+            await asyncio.sleep(FAREWELL_SECONDS)
+
     def _see(self) -> None:
-        if self._ending and not self._calls:
-            self.answered.set()
+        if self._is_ending and not self._calls:
+            self._none_left.set()
 
 
 @contextmanager
@@ -76,17 +83,24 @@ def told_of_the_end(act: Callable[[], None]) -> Generator[None]:
 def ending_in_order(last_things: Callable[[], Awaitable[None]]) -> Generator[None]:
     """Do some last things at SIGTERM, then end as the process would have ended at once."""
     loop = asyncio.get_running_loop()
-    earlier = signal.getsignal(signal.SIGTERM)
+    # At SIGINT asyncio would wait for whoever reads stdin, which may be for ever.
+    last = {signal.SIGTERM: signal.getsignal(signal.SIGTERM), signal.SIGINT: signal.SIG_DFL}
+    earlier = {number: signal.getsignal(number) for number in SIGNALS}
     ending: list[asyncio.Task[None]] = []
 
-    async def end() -> None:
+    async def end(number: signal.Signals) -> None:
         await last_things()
-        signal.signal(signal.SIGTERM, earlier)
-        signal.raise_signal(signal.SIGTERM)
+        signal.signal(number, last[number])
+        signal.raise_signal(number)
 
-    loop.add_signal_handler(signal.SIGTERM, lambda: ending.append(loop.create_task(end())))
+    def begin(number: signal.Signals) -> None:
+        ending.append(loop.create_task(end(number)))
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, begin, number)
     try:
         yield
     finally:
-        loop.remove_signal_handler(signal.SIGTERM)
-        signal.signal(signal.SIGTERM, earlier)
+        for number, handler in earlier.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)

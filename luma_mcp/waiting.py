@@ -7,12 +7,10 @@ a hash of the caller's key, so that nobody can wait for a job of somebody else.
 
 import copy
 from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple, NoReturn
-from weakref import WeakValueDictionary
+from typing import Any, NamedTuple
 
-from luma_mcp.errors import LumaMcpError, TimedOut, Unavailable
+from luma_mcp.errors import LumaMcpError
 from luma_mcp.watching import Job, Look, Pace, Quiet, Watch
-from luma_mcp.wording import count
 
 REPORT_SECONDS = 5.0
 # A waiting call takes about 100 kB with all that the libraries keep for it.
@@ -87,7 +85,7 @@ class WaitingRoom:
         self._max_waiters_of_a_key = max_waiters_of_a_key
         self._groups: dict[JobName, _Group] = {}
         self._called: dict[CallSign, _Group] = {}
-        self._keys: WeakValueDictionary[str, _Key] = WeakValueDictionary()
+        self._keys: dict[str, _Key] = {}
         self._stopping = False
         self.waiters = 0
 
@@ -104,7 +102,7 @@ class WaitingRoom:
         *,
         known: Job | None = None,
         report: Report = silence,
-    ) -> Job:
+    ) -> Job | None:
         """Wait until the job is final, but no longer than so many seconds; gives its newest state.
 
         Where it is not known yet the first look is made at once. When the room is full or the
@@ -117,6 +115,9 @@ class WaitingRoom:
             known: Its state as the caller knows it.
             report: Hears of every change of state, and every few seconds anyway.
 
+        Returns:
+            The newest state; None when none was learnt in that time, without any trouble.
+
         Raises:
             LumaMcpError: Luma says that there is no such job, that the key is no good or the
                 like; everybody who waits for it hears the same. Errors that may pass are ridden
@@ -124,9 +125,9 @@ class WaitingRoom:
         """
         if known is not None and (known.is_final or seconds <= 0):
             return known
-        key = self._keys.setdefault(name.key, _Key())
+        key = self._keys.get(name.key) or _Key()
         if self._is_closed_to(key):
-            return known if known is not None else await self._look_once(name, look, seconds)
+            return known if known is not None else await self._present(name, key, look, seconds)
         group = self._join(name, key, look, known)
         try:
             return await self._stay(group, seconds, report)
@@ -155,6 +156,7 @@ class WaitingRoom:
             group = self._groups[name] = _Group(name, key, watch)
         elif group.watch.job is None and known is not None:
             group.watch.tell(known)
+        self._keys[name.key] = key
         group.waiters += 1
         key.waiters += 1
         self.waiters += 1
@@ -167,6 +169,8 @@ class WaitingRoom:
         if group.waiters:
             return
         group.watch.end()
+        if not group.key.waiters:
+            del self._keys[group.name.key]
         if self._groups.get(group.name) is group:
             del self._groups[group.name]
         if group.call_sign and self._called.get(group.call_sign) is group:
@@ -180,13 +184,9 @@ class WaitingRoom:
             # Taken before anything is awaited, so that no change is missed.
             news, job, now = watch.news, watch.job, clock.time()
             if watch.error is not None:
-                raise _copy_for(group, watch.error) from watch.error
+                raise _own(watch.error, group) from watch.error.__cause__
             if now >= deadline or self._stopping:
-                return (
-                    job
-                    if job is not None
-                    else self._raise_unknown(group.name, seconds, watch.trouble)
-                )
+                return job if job is not None else self._nothing_learnt(group, now)
             self._learn_call_sign(group)
             if job is not None or now > started:
                 await self._pace.within(deadline, report(job, now - started))
@@ -194,9 +194,29 @@ class WaitingRoom:
                 return job
             await self._pace.until(min(deadline, now + REPORT_SECONDS), news)
 
-    async def _look_once(self, name: JobName, look: Look[Job], seconds: float) -> Job:
-        job = await self._pace.within(self._pace.clock.time() + seconds, look())
-        return job if job is not None else self._raise_unknown(name, seconds)
+    def _nothing_learnt(self, group: _Group, now: float) -> None:
+        """Say what kept the watch from learning anything, if it was more than time."""
+        refusal = group.key.quiet.refusal(now)
+        trouble = group.watch.trouble or refusal
+        if self._stopping or trouble is None:
+            return
+        error = copy.copy(trouble)
+        error.advice = GOES_ON
+        error.generation_id = group.name.id
+        if refusal is not None:
+            error.retry_after_seconds = refusal.retry_after_seconds
+        raise error
+
+    async def _present(
+        self, name: JobName, key: _Key, look: Look[Job], seconds: float
+    ) -> Job | None:
+        """Give the state without a place in the room: as others know it, else by one look."""
+        group, now = self._groups.get(name), self._pace.clock.time()
+        if group is not None and group.watch.job is not None:
+            return group.watch.job
+        if refusal := key.quiet.refusal(now):
+            raise refusal
+        return await self._pace.within(now + seconds, look())
 
     def _learn_call_sign(self, group: _Group) -> None:
         if self._call_sign_of is None or group.call_sign is not None or group.watch.job is None:
@@ -206,23 +226,9 @@ class WaitingRoom:
             group.call_sign = sign
             self._called[sign] = group
 
-    def _raise_unknown(
-        self, name: JobName, seconds: float, trouble: LumaMcpError | None = None
-    ) -> NoReturn:
-        """Say why no state was learnt in all the time; the job, if there is one, goes on."""
-        if self._stopping:
-            error: LumaMcpError = Unavailable("This server is being stopped.")
-        elif trouble is not None:
-            error = copy.copy(trouble)
-        else:
-            error = TimedOut(f"Luma did not answer within {count(round(seconds), 'second')}.")
-        error.advice = GOES_ON
-        error.generation_id = name.id
-        raise error from trouble
 
-
-def _copy_for(group: _Group, error: LumaMcpError) -> LumaMcpError:
-    """Give a waiter an error of its own; the id of a job that surely exists goes with it."""
+def _own(error: LumaMcpError, group: _Group) -> LumaMcpError:
+    """Give one waiter an error of its own, with the id of a job that was seen."""
     own = copy.copy(error)
     if group.watch.job is not None:
         own.generation_id = group.name.id

@@ -1,10 +1,12 @@
 """One job under watch: a loop that asks Luma how it stands, for everybody who wants to know."""
 
 import asyncio
+import copy
 import math
 import random
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
@@ -87,6 +89,7 @@ class Pace:
             return task.result() if task.done() else None
         finally:
             task.cancel()
+            task.add_done_callback(_hear_out)
 
 
 class Quiet:
@@ -94,6 +97,15 @@ class Quiet:
 
     def __init__(self) -> None:
         self.until = -math.inf
+
+    def refusal(self, now: float) -> RateLimited | None:
+        """Give the error that says for how long Luma is not asked, if it is not."""
+        if now >= self.until:
+            return None
+        return RateLimited(
+            "Luma takes no more requests from this key just now.",
+            retry_after_seconds=self.until - now,
+        )
 
     def ask(self, until: float) -> None:
         """Keep quiet until this moment, or longer if that was asked for before."""
@@ -145,8 +157,8 @@ class Watch(Generic[Job]):
     def ring(self) -> None:
         """Ask for a look before its time.
 
-        Until the next regular look or change of state, further rings do nothing: whoever rings
-        without need causes one look too many at most.
+        Until the next change of state further rings do nothing: whoever rings without need causes
+        one look too many at most.
         """
         if self._hears_bell and not self._bell.done():
             self._hears_bell = False
@@ -157,28 +169,33 @@ class Watch(Generic[Job]):
         self._loop.cancel()
 
     async def _follow(self, pause: float) -> None:
-        while not self.is_over:
-            await self._rest(pause)
-            try:
-                self.tell(await self._look())
-                pause = min(max(pause * GROWTH, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
-            except LumaMcpError as error:
-                pause = self._bear(error, pause)
-            except Exception as fault:  # noqa: BLE001 - whoever waits has to hear of it
-                error = Internal("This server has a fault; the job itself is not touched by it.")
-                error.__cause__ = fault
-                self._give_up(error)
+        # Ended without an exception: a task keeps that, and with it the caller's key.
+        with suppress(asyncio.CancelledError):
+            while not self.is_over:
+                await self._rest(pause)
+                pause = await self._look_once(pause)
+
+    async def _look_once(self, pause: float) -> float:
+        """Look at the job, after this pause; gives the next one."""
+        try:
+            self.tell(await self._look())
+        except LumaMcpError as error:
+            # What is kept of it has no traceback, and so no frames with the caller's key.
+            return self._bear(copy.copy(error), pause)
+        except Exception as fault:  # noqa: BLE001 - whoever waits has to hear of it
+            error = Internal("This server has a fault; the job itself is not touched by it.")
+            error.__cause__ = fault
+            self._give_up(error)
+        return min(max(pause * GROWTH, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
 
     async def _rest(self, seconds: float) -> None:
         """Pause until the next look is due, the bell rings, and Luma wants no quiet any more."""
         clock, late = self._pace.clock, self._pace.spread()
         due = clock.time() + seconds * (1 - late / 4)
-        rung = False
         while clock.time() < (moment := max(due, self._quiet.until + late)):
             await self._pace.until(moment, self._bell)
             if self._bell.done():
-                self._bell, due, rung = _signal(), clock.time(), True
-        self._hears_bell = self._hears_bell or not rung
+                self._bell, due = _signal(), clock.time()
 
     def _bear(self, error: LumaMcpError, pause: float) -> float:
         """Ride out an error that may pass; gives the next pause."""
@@ -196,6 +213,12 @@ class Watch(Generic[Job]):
     def _give_up(self, error: LumaMcpError) -> None:
         self.error = error
         self.announce()
+
+
+def _hear_out(task: asyncio.Task[Any]) -> None:
+    """Take a failure that came too late for anybody, so that asyncio does not complain of it."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _signal() -> asyncio.Future[None]:

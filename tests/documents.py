@@ -34,7 +34,9 @@ def _table(*heads: str) -> Iterator[str]:
 def tools() -> Iterator[str]:
     yield from _table("toolset", "tool", "what it does")
     for tool in build_tools().values():
-        yield _row(tool.toolset, f"`{tool.name}`", (tool.description or "").splitlines()[0])
+        yield _row(
+            ", ".join(tool.toolsets), f"`{tool.name}`", (tool.description or "").splitlines()[0]
+        )
 
 
 def codes() -> Iterator[str]:

@@ -1,14 +1,20 @@
 """What a caller does with the services: jobs that Luma calls back about, waits that lose none."""
 
+import asyncio
+import gc
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from luma_mcp.luma.dream_machine_models import CreateVideo
+from luma_mcp.luma.transport import BearerKey
 from luma_mcp.services import Caller
 from luma_mcp.settings import load_settings
 from tests.services import open_services_over
@@ -23,7 +29,7 @@ UNDELIVERED = "Error processing callback"
 
 @asynccontextmanager
 async def caller_of(upstream: Upstream, **options: object) -> AsyncGenerator[Caller]:
-    settings = load_settings(dream_machine_url="http://sandbox/dream-machine/v1", **options)
+    settings = load_settings(dream_machine_url="http://127.0.0.1/dream-machine/v1", **options)
     async with open_services_over(httpx.ASGITransport(upstream), settings) as services:
         yield Caller(services, OWN)
 
@@ -34,6 +40,23 @@ def callback_urls(upstream: Upstream) -> list[str | None]:
         body for line, body in zip(upstream.asked, upstream.bodies, strict=True) if line == POST
     ]
     return [json.loads(body).get("callback_url") for body in posts]
+
+
+def count_keys() -> int:
+    """How many keys are anywhere in memory, ready to be sent."""
+    return sum(isinstance(thing, BearerKey) for thing in gc.get_objects())
+
+
+class Silent(Response):
+    """An answer that never comes."""
+
+    def __init__(self, asked: asyncio.Event) -> None:
+        super().__init__()
+        self._asked = asked
+
+    async def __call__(self, _scope: Scope, _receive: Receive, _send: Send) -> None:
+        self._asked.set()
+        await asyncio.Event().wait()
 
 
 def failed(reason: str, url: str | None) -> Json:
@@ -117,6 +140,56 @@ async def test_other_failures_are_no_reason_to_stop_asking(reason: str, url: str
         await caller.wait_for(JOB_ID, 45)
         await caller.dream_machine.create_video(BOAT)
     assert callback_urls(upstream)[1] is not None
+
+
+async def test_a_look_notices_a_failed_callback_too() -> None:
+    answers: dict[str, Json] = {POST: {"id": JOB_ID, "state": "queued"}}
+    upstream = Upstream(answers)
+    async with caller_of(upstream, public_url=HOME) as caller:
+        await caller.dream_machine.create_video(BOAT)
+        answers[GET] = failed(UNDELIVERED, callback_urls(upstream)[0])
+        await caller.look_at(JOB_ID)
+        await caller.dream_machine.create_video(BOAT)
+    assert callback_urls(upstream)[1:] == [None]
+
+
+async def test_a_fault_of_ours_never_hides_a_job_that_was_just_paid_for() -> None:
+    async def stumble(_job: object, _seconds: float) -> None:
+        raise RuntimeError("by design")
+
+    upstream = Upstream({POST: {"id": JOB_ID, "state": "queued"}})
+    async with caller_of(upstream) as caller:
+        job = await caller.dream_machine.create_video(BOAT)
+        with capture_logs() as logs:
+            assert await replace(caller, report=stumble).wait(job, 45) is job
+    assert [(line["event"], line["generation_id"]) for line in logs] == [("fault", JOB_ID)]
+
+
+@pytest.mark.parametrize("end", ["completed", "time-out", "cancelled"])
+async def test_the_key_is_not_kept_when_the_wait_is_over(end: str) -> None:
+    looked = asyncio.Event()
+    answers: dict[str, Response | Json] = {
+        "completed": {"id": JOB_ID, "state": "completed"},
+        "time-out": {"id": JOB_ID, "state": "queued"},
+        "cancelled": Silent(looked),
+    }
+    async with caller_of(Upstream({GET: answers[end]})) as caller:
+        gc.collect()
+        gc.disable()
+        try:
+            before = count_keys()
+            waiting = asyncio.create_task(caller.wait_for(JOB_ID, 20))
+            if end == "cancelled":
+                await looked.wait()
+                waiting.cancel()
+            await asyncio.wait([waiting])
+            assert waiting.cancelled() is (end == "cancelled")
+            del waiting
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert count_keys() == before
+        finally:
+            gc.enable()
 
 
 async def test_a_job_whose_id_has_an_odd_form_is_given_back_as_it_is() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from luma_mcp import stopping
 from luma_mcp.stopping import SIGNALS, UnderWay, ending_in_order, told_of_the_end
 from tests.e2e.processes import finished
 
@@ -78,22 +79,48 @@ async def test_last_things_are_forgotten_when_the_end_comes_by_itself() -> None:
     assert signal.getsignal(signal.SIGTERM) is handler
 
 
-def test_the_end_has_come_when_it_was_told_and_no_call_is_under_way() -> None:
+@pytest.fixture
+def no_farewell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopping, "FAREWELL_SECONDS", 0)
+
+
+async def settled(task: asyncio.Task[None]) -> bool:
+    for _ in range(10):
+        await asyncio.sleep(0)
+    return task.done()
+
+
+@pytest.mark.usefixtures("no_farewell")
+async def test_all_is_answered_when_the_end_was_told_and_no_call_is_under_way() -> None:
     under_way = UnderWay()
+    answered = asyncio.create_task(under_way.answered())
     with under_way.call():
         with under_way.call():
             under_way.end()
-        assert not under_way.answered.is_set()
-    assert under_way.answered.is_set()
+        assert not await settled(answered)
+    await answered
 
 
-def test_without_an_end_no_call_is_the_last() -> None:
+@pytest.mark.usefixtures("no_farewell")
+async def test_before_the_end_no_call_is_the_last() -> None:
     under_way = UnderWay()
+    answered = asyncio.create_task(under_way.answered())
     with under_way.call():
         pass
-    assert not under_way.answered.is_set()
+    assert not await settled(answered)
     under_way.end()
-    assert under_way.answered.is_set()
+    await answered
+
+
+@pytest.mark.usefixtures("no_farewell")
+async def test_a_call_that_comes_during_the_farewell_is_waited_for_too() -> None:
+    under_way = UnderWay()
+    under_way.end()
+    answered = asyncio.create_task(under_way.answered())
+    await asyncio.sleep(0)  # the farewell has begun
+    with under_way.call():
+        assert not await settled(answered)
+    await answered
 
 
 async def test_in_another_thread_nothing_is_installed() -> None:

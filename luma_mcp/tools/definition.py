@@ -9,6 +9,7 @@ from fastmcp.tools import ToolResult
 from fastmcp.tools.function_tool import FunctionTool
 from mcp.types import ToolAnnotations
 
+from luma_mcp.settings import TOOLSETS
 from luma_mcp.tools.results import Result
 
 # Every tool talks to Luma, so all are open-world. Creating costs money each time: neither
@@ -104,10 +105,9 @@ class LumaTool(FunctionTool):
         )
 
     @property
-    def toolset(self) -> str:
-        """The one group that the tool belongs to."""
-        (toolset,) = self.tags
-        return toolset
+    def toolsets(self) -> tuple[str, ...]:
+        """The groups that the tool belongs to; it is on offer when one of them is."""
+        return tuple(name for name in TOOLSETS if name in self.tags)
 
     @property
     def reads_only(self) -> bool:

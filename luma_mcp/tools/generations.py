@@ -11,8 +11,11 @@ from luma_mcp.tools.definition import DELETES, READS
 from luma_mcp.tools.parameters import MAX_WAIT_SECONDS, GenerationId
 from luma_mcp.tools.results import Deletion, Generation, GenerationList
 
+# Who may create only in one of the groups has to hear of the result all the same.
+ABOUT_A_JOB = {"generations", "videos", "images"}
 
-@tool(title="See a generation", tags={"generations"}, annotations=READS)
+
+@tool(title="See a generation", tags=ABOUT_A_JOB, annotations=READS)
 async def get_generation(
     generation_id: GenerationId, caller: Caller = CURRENT_CALLER
 ) -> Generation:
@@ -22,10 +25,10 @@ async def get_generation(
     Show the links to the user, and say that the files should be saved soon: how long Luma keeps
     them is not published.
     """
-    return Generation.of(await caller.dream_machine.get_generation(generation_id))
+    return Generation.of(await caller.look_at(generation_id))
 
 
-@tool(title="Wait for a generation", tags={"generations"}, annotations=READS)
+@tool(title="Wait for a generation", tags=ABOUT_A_JOB, annotations=READS)
 async def wait_for_generation(
     generation_id: GenerationId,
     timeout_seconds: Annotated[

@@ -41,7 +41,7 @@ WaitSeconds = Annotated[
     Field(
         ge=0,
         le=MAX_WAIT_SECONDS,
-        description="How long to stay for the result; 0 answers at once with the id.",
+        description="How long to stay for the result; many clients allow 60.",
     ),
 ]
 

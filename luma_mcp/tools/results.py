@@ -141,9 +141,10 @@ class Generation(Result):
 
 
 def _follow(job: luma.Generation) -> str:
+    how = "The job goes on at Luma" if job.state else "Luma has not said yet how the job stands"
     return (
-        f"The job goes on at Luma: call wait_for_generation with generation_id {job.id} for its "
-        "result; do not create it again."
+        f"{how}: call wait_for_generation with generation_id {job.id} for its result; do not "
+        "create it again."
     )
 
 

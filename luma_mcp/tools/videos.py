@@ -78,8 +78,8 @@ async def create_generation(
 
     Use it for text to video, for animating a picture (frame0), for a transition between two
     pictures (frame0 and frame1), and for extending a clip (a generation as frame0). A prompt is
-    needed unless a picture is given. Answers at once with the id of the job, which usually takes
-    minutes; follow it with wait_for_generation.
+    needed unless a picture is given. Answers at once (unless wait_seconds is given) with the id of
+    the job, which usually takes minutes; follow it with wait_for_generation.
     """
     request = luma.CreateVideo(
         prompt=prompt,
@@ -119,8 +119,8 @@ async def modify_video(
 ) -> Generation:
     """Change the style or content of an existing video; costs credits.
 
-    Length and ratio stay those of the source. Answers at once with the id of a new job; follow it
-    with wait_for_generation.
+    Length and ratio stay those of the source. Answers at once (unless wait_seconds is given) with
+    the id of a new job; follow it with wait_for_generation.
     """
     request = luma.ModifyVideo(
         media=luma.Media(url=media_url),
@@ -161,7 +161,7 @@ async def reframe_video(
 
     The new canvas, which the numbers count in, has 1536x1536 (1:1), 1792x1344 (4:3), 2048x1152
     (16:9) or 2432x1024 pixels (21:9); for upright ratios the sides change places. Answers at once
-    with the id of a new job; follow it with wait_for_generation.
+    (unless wait_seconds is given) with the id of a new job; follow it with wait_for_generation.
     """
     request = luma.ReframeVideo(
         media=luma.Media(url=media_url),
@@ -196,7 +196,8 @@ async def upscale_generation(
 ) -> Generation:
     """Make a completed video sharper; costs credits.
 
-    Answers at once with a job of its own: follow the id in the answer, not that of the source.
+    Answers at once (unless wait_seconds is given) with a job of its own: follow the id in the
+    answer, not that of the source, with wait_for_generation.
     """
     request = luma.Upscale(resolution=resolution, callback_url=callback_url)
     job = await caller.dream_machine.upscale(generation_id, request)
@@ -216,7 +217,8 @@ async def add_audio(
 ) -> Generation:
     """Add a soundtrack, described in words, to a completed video; costs credits.
 
-    Answers at once with a job of its own: follow the id in the answer, not that of the source.
+    Answers at once (unless wait_seconds is given) with a job of its own: follow the id in the
+    answer, not that of the source, with wait_for_generation.
     """
     check_prompt(prompt)
     request = luma.AddAudio(

@@ -34,7 +34,7 @@ class Home:
         self._settings = settings
         access = Access.by(settings)
         self._tools = [
-            tool for tool in tools if access.offers(tool.toolset, reads_only=tool.reads_only)
+            tool for tool in tools if access.offers(tool.toolsets, reads_only=tool.reads_only)
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,8 +7,6 @@ from sse_starlette import EventSourceResponse
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from luma_mcp.stopping import FAREWELL_SECONDS, UnderWay
-
 KEEP_ALIVE_SECONDS = 5.0
 
 
@@ -34,17 +32,16 @@ class EndedStream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the stream, whose client seems to leave at the end."""
-        under_way: UnderWay = Request(scope).app.state.services.under_way
+        services = Request(scope).app.state.services
 
         async def receive_or_end() -> Message:
             message = asyncio.ensure_future(receive())
-            end = asyncio.ensure_future(under_way.answered.wait())
-            await asyncio.wait({message, end}, return_when=asyncio.FIRST_COMPLETED)
-            if message.done():
+            end = asyncio.ensure_future(services.under_way.answered())
+            try:
+                await asyncio.wait({message, end}, return_when=asyncio.FIRST_COMPLETED)
+                return message.result() if message.done() else {"type": "http.disconnect"}
+            finally:
+                message.cancel()
                 end.cancel()
-                return message.result()
-            message.cancel()
-            await asyncio.sleep(FAREWELL_SECONDS)
-            return {"type": "http.disconnect"}
 
         await self._app(scope, receive_or_end, send)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -22,8 +23,9 @@ from tests.e2e.conftest import Product, until
 from tests.e2e.processes import ROOT, fetch, serving_process, start
 from tests.e2e.test_first_light import ERAS, call, connect
 from tests.sandbox.clips import decode
-from tests.servers import application_and_url, serving
+from tests.servers import application_and_url, misbehaving, serving
 
+MADE = "123e4567-e89b-12d3-a456-426614174000"
 FOREVER = "A paper boat [sandbox:never]"
 MODERN_META = {
     "io.modelcontextprotocol/protocolVersion": LATEST_PROTOCOL_VERSION,
@@ -78,6 +80,63 @@ async def wait(client: Client, job_id: str, seconds: int, **how: Any) -> dict[st
     result = await client.call_tool("wait_for_generation", arguments, **how)
     assert result.structured_content is not None
     return result.structured_content
+
+
+HELLO = {
+    "protocolVersion": "2025-06-18",
+    "capabilities": {},
+    "clientInfo": {"name": "test", "version": "1"},
+}
+
+
+def create(number: int) -> dict[str, Any]:
+    """A message that asks for a video."""
+    params = {"name": "create_generation", "arguments": {"prompt": "A paper boat"}}
+    return {"id": number, "method": "tools/call", "params": params}
+
+
+class Stdio:
+    """The server over stdio, spoken to line by line."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self.process = process
+        self._stdin, self._stdout = process.stdin, process.stdout
+
+    async def say(self, *messages: dict[str, Any]) -> None:
+        for message in messages:
+            self._stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+        await self._stdin.drain()
+
+    async def greet(self) -> None:
+        await self.say(
+            {"id": 0, "method": "initialize", "params": HELLO},
+            {"method": "notifications/initialized"},
+        )
+        await self._stdout.readline()
+
+    async def rest(self) -> list[dict[str, Any]]:
+        """Everything that it still says, until its end by the signal."""
+        said = [json.loads(line) async for line in self._stdout]
+        assert await self.process.wait() == -signal.SIGTERM
+        return said
+
+
+class SlowLuma:
+    """A Luma that creates a job only when it is let."""
+
+    def __init__(self) -> None:
+        self.asked, self.let = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        self.asked.set()
+        await self.let.wait()
+        body = json.dumps({"id": MADE, "state": "queued"}).encode()
+        writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        await writer.drain()
+        writer.close()
 
 
 @pytest.mark.parametrize("leaver", ERAS)
@@ -225,8 +284,6 @@ async def test_on_sigterm_a_wait_over_a_stream_of_2024_ends_and_so_does_the_stre
 
 
 async def test_on_sigterm_a_wait_over_stdio_ends_with_its_handle() -> None:
-    client = {"protocolVersion": "2025-06-18", "capabilities": {}}
-    client["clientInfo"] = {"name": "test", "version": "1"}
     arguments = {"prompt": FOREVER, "wait_seconds": 600}
     params = {"name": "create_generation", "arguments": arguments, "_meta": {"progressToken": 7}}
     async with serving_process("sandbox") as luma:
@@ -235,22 +292,52 @@ async def test_on_sigterm_a_wait_over_stdio_ends_with_its_handle() -> None:
             LUMA_API_KEY="luma-ada",
             LUMA_MCP_DREAM_MACHINE_URL=f"{luma.url}/dream-machine/v1",
         )
-        assert process.stdin is not None
+        stdio = Stdio(process)
+        await stdio.greet()
+        await stdio.say({"id": 2, "method": "tools/call", "params": params})
         assert process.stdout is not None
-        for message in (
-            {"id": 1, "method": "initialize", "params": client},
-            {"method": "notifications/initialized"},
-            {"id": 2, "method": "tools/call", "params": params},
-        ):
-            process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
-        answers = []
-        async for line in process.stdout:
-            answers.append(json.loads(line))
-            if answers[-1].get("method") == "notifications/progress":
-                process.terminate()
-        assert await process.wait() == -15
-    (result,) = [answer["result"] for answer in answers if answer.get("id") == 2]
+        told = json.loads(await process.stdout.readline())
+        assert told["method"] == "notifications/progress"
+        process.terminate()
+        (answer,) = await stdio.rest()
+    result = answer["result"]
     assert result["structuredContent"]["id"] in result["structuredContent"]["next_step"]
+
+
+async def test_on_sigterm_a_paid_call_over_stdio_is_seen_through_though_it_was_cancelled() -> None:
+    slow = SlowLuma()
+    async with misbehaving(slow) as luma:
+        stdio = Stdio(
+            await start("stdio", LUMA_API_KEY="luma-ada", LUMA_MCP_DREAM_MACHINE_URL=luma)
+        )
+        await stdio.greet()
+        await stdio.say(create(1))
+        await slow.asked.wait()
+        await stdio.say({"method": "notifications/cancelled", "params": {"requestId": 1}})
+        assert stdio.process.stderr is not None
+        while b"outcome=cancelled" not in await stdio.process.stderr.readline():
+            pass
+        stdio.process.terminate()
+        slow.let.set()
+        await stdio.rest()
+        log = (await stdio.process.stderr.read()).decode()
+    assert "left" in log
+    assert MADE in log
+
+
+async def test_a_paid_call_that_comes_over_stdio_after_sigterm_is_answered() -> None:
+    slow = SlowLuma()
+    async with misbehaving(slow) as luma:
+        stdio = Stdio(
+            await start("stdio", LUMA_API_KEY="luma-ada", LUMA_MCP_DREAM_MACHINE_URL=luma)
+        )
+        await stdio.greet()
+        stdio.process.terminate()
+        await stdio.say(create(1))
+        await slow.asked.wait()
+        slow.let.set()
+        (answer,) = await stdio.rest()
+    assert answer["result"]["structuredContent"]["id"] == MADE
 
 
 @pytest.fixture

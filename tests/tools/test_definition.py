@@ -33,7 +33,7 @@ def test_a_choice_of_types_is_announced_as_it_is() -> None:
 
 
 def test_a_tool_knows_its_toolset_and_whether_it_only_reads() -> None:
-    assert LumaTool.of(greet).toolset == "account"
+    assert LumaTool.of(greet).toolsets == ("account",)
     assert LumaTool.of(greet).reads_only
     assert not LumaTool.of(shout).reads_only
 

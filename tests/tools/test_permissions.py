@@ -5,6 +5,7 @@ from fastmcp import Client
 
 from luma_mcp.credentials import ApiKey, Credentials
 from luma_mcp.services import Access
+from luma_mcp.settings import TOOLSETS
 from luma_mcp.tools import build_tools
 from tests.conftest import KEY
 from tests.services import access_with
@@ -19,7 +20,7 @@ READS = {
     "get_camera_motions",
     "ping",
 }
-ALL = {name: tool.toolset for name, tool in build_tools().items()}
+ALL = {name: tool.toolsets for name, tool in build_tools().items()}
 READONLY = access_with(KEY, readonly=True)
 NARROW = access_with(KEY, toolsets="images,account")
 
@@ -40,7 +41,15 @@ async def test_a_readonly_caller_sees_only_what_changes_and_spends_nothing() -> 
 
 async def test_a_caller_sees_only_the_toolsets_of_its_choice() -> None:
     async with client_of(Upstream(), NARROW) as client:
-        assert await names(client) == {n for n, s in ALL.items() if s in {"images", "account"}}
+        assert await names(client) == {
+            name for name, toolsets in ALL.items() if {"images", "account"} & {*toolsets}
+        }
+
+
+@pytest.mark.parametrize("toolset", ["videos", "images"])
+async def test_who_may_create_may_also_wait_for_the_result(toolset: str) -> None:
+    async with client_of(Upstream(), access_with(KEY, toolsets=toolset)) as client:
+        assert {"get_generation", "wait_for_generation"} < await names(client)
 
 
 async def test_both_switches_narrow_together() -> None:
@@ -63,14 +72,14 @@ async def test_a_readonly_caller_is_refused_before_anything_is_sent(tool: str) -
 
 
 @pytest.mark.parametrize(
-    "tool", sorted(n for n, s in ALL.items() if s in {"videos", "generations"})
+    "tool", sorted(n for n, toolsets in ALL.items() if not {"images", "account"} & {*toolsets})
 )
 async def test_a_tool_of_another_toolset_is_refused_before_anything_is_sent(tool: str) -> None:
     upstream = Upstream()
     async with client_of(upstream, NARROW) as client:
         error = await refusal(client, tool, generation_id=JOB_ID, prompt="A boat")
     assert error["code"] == "refused_by_policy"
-    assert f"'{ALL[tool]}', which is switched off here" in error["message"]
+    assert f"'{ALL[tool][-1]}', which is switched off here" in error["message"]
     assert "X-MCP-Toolsets" in error["advice"]
     assert upstream.asked == []
 
@@ -78,7 +87,9 @@ async def test_a_tool_of_another_toolset_is_refused_before_anything_is_sent(tool
 async def test_the_advice_about_an_unknown_tool_names_only_what_is_on_offer() -> None:
     async with client_of(Upstream(), access_with(KEY, toolsets="images")) as client:
         error = await refusal(client, "create_video")
-    assert error["advice"] == "The tools are: generate_image, reframe_image."
+    assert error["advice"] == (
+        "The tools are: generate_image, reframe_image, get_generation, wait_for_generation."
+    )
 
 
 async def test_a_caller_without_a_key_is_told_how_to_send_one() -> None:
@@ -93,7 +104,7 @@ async def test_a_caller_without_a_key_is_told_how_to_send_one() -> None:
 
 async def test_a_caller_with_the_key_of_another_api_is_told_which_one_is_needed() -> None:
     credentials = Credentials(agents=ApiKey("luma-api-0123456789"))
-    access = Access(credentials, frozenset(ALL.values()), readonly=False)
+    access = Access(credentials, frozenset(TOOLSETS), readonly=False)
     async with client_of(Upstream(), access) as client:
         result = await call(client, "get_credits")
     assert result.is_error
