@@ -9,7 +9,7 @@ from typing import Self
 
 from luma_mcp.callbacks import Callbacks
 from luma_mcp.credentials import ApiKey, Credentials
-from luma_mcp.errors import KEYS_PAGE, LumaMcpError, MissingKey, RefusedByPolicy
+from luma_mcp.errors import KEYS_PAGE, Internal, LumaMcpError, MissingKey, RefusedByPolicy
 from luma_mcp.luma.dream_machine import DreamMachine
 from luma_mcp.luma.dream_machine_models import Generation
 from luma_mcp.luma.failures import UNDELIVERED, meaning_of
@@ -17,6 +17,7 @@ from luma_mcp.luma.ids import checked_id
 from luma_mcp.luma.reachability import Reachability
 from luma_mcp.luma.sending import Sender
 from luma_mcp.luma.transport import open_client
+from luma_mcp.redaction import hiding
 from luma_mcp.sealing import Sealer
 from luma_mcp.settings import Settings
 from luma_mcp.stopping import UnderWay
@@ -117,10 +118,9 @@ class Caller:
         """
         try:
             return await self._wait(checked_id(job.id or ""), seconds, job)
-        except LumaMcpError:
-            return job
-        except Exception:  # noqa: BLE001 - whatever it is, the job is paid for
-            _log.exception("fault", generation_id=job.id)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the job is paid for
+            if not isinstance(error, LumaMcpError) or isinstance(error, Internal):
+                _log.exception("fault", generation_id=job.id)
             return job
         except asyncio.CancelledError:
             _log.warning("left", generation_id=job.id)
@@ -150,8 +150,7 @@ class Caller:
         self, generation_id: str, seconds: float, known: Generation | None = None
     ) -> Generation:
         name = JobName(self._dream_machine_key.fingerprint, "dream_machine", generation_id)
-        # The watch asks again by itself, so that one attempt at a time will do.
-        look = partial(self.dream_machine.get_generation, generation_id, attempts=1)
+        look = partial(self._look_once, generation_id)
         job = await self.services.waiting_room.wait(
             name, look, seconds, known=known, report=self.report
         )
@@ -159,6 +158,11 @@ class Caller:
             return Generation(id=generation_id)
         self._heed(job)
         return job
+
+    async def _look_once(self, generation_id: str) -> Generation:
+        """Look for a watch, which runs outside of the request, and asks again by itself."""
+        with hiding(self._dream_machine_key.secret):
+            return await self.dream_machine.get_generation(generation_id, attempts=1)
 
     def _heed(self, job: Generation) -> None:
         """Notice when a job failed because a callback of ours could not be delivered."""

@@ -212,8 +212,10 @@ class WaitingRoom:
     ) -> Job | None:
         """Give the state without a place in the room: as others know it, else by one look."""
         group, now = self._groups.get(name), self._pace.clock.time()
-        if group is not None and group.watch.job is not None:
+        if group is not None and group.watch.error is None and group.watch.job is not None:
             return group.watch.job
+        if self._stopping:
+            return None
         if refusal := key.quiet.refusal(now):
             raise refusal
         return await self._pace.within(now + seconds, look())

@@ -6,7 +6,6 @@ import math
 import random
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
@@ -132,6 +131,7 @@ class Watch(Generic[Job]):
         self._quiet = quiet
         self._bell = _signal()
         self._hears_bell = True
+        self._is_ended = False
         # In a context of its own, so that it keeps nothing of the request that started it.
         first_pause = 0.0 if known is None else FIRST_PAUSE_SECONDS
         self._loop = asyncio.create_task(self._follow(first_pause), context=Context())
@@ -148,7 +148,7 @@ class Watch(Generic[Job]):
 
     def tell(self, job: Job) -> None:
         """Take in the newest state, and announce it if it is another."""
-        changed = self.job is None or job.state != self.job.state or job.is_final
+        changed = self.job is None or job.state != self.job.state
         self.job, self.trouble = job, None
         if changed:
             self._hears_bell = True
@@ -166,14 +166,18 @@ class Watch(Generic[Job]):
 
     def end(self) -> None:
         """Look no more."""
+        self._is_ended = True
         self._loop.cancel()
 
     async def _follow(self, pause: float) -> None:
-        # Ended without an exception: a task keeps that, and with it the caller's key.
-        with suppress(asyncio.CancelledError):
+        try:
             while not self.is_over:
                 await self._rest(pause)
                 pause = await self._look_once(pause)
+        except asyncio.CancelledError as end:
+            # Not raised again: the task would keep it, and with it the caller's key.
+            if not self._is_ended:
+                self._give_up(_fault(end))
 
     async def _look_once(self, pause: float) -> float:
         """Look at the job, after this pause; gives the next one."""
@@ -183,9 +187,7 @@ class Watch(Generic[Job]):
             # What is kept of it has no traceback, and so no frames with the caller's key.
             return self._bear(copy.copy(error), pause)
         except Exception as fault:  # noqa: BLE001 - whoever waits has to hear of it
-            error = Internal("This server has a fault; the job itself is not touched by it.")
-            error.__cause__ = fault
-            self._give_up(error)
+            self._give_up(_fault(fault))
         return min(max(pause * GROWTH, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
 
     async def _rest(self, seconds: float) -> None:
@@ -213,6 +215,12 @@ class Watch(Generic[Job]):
     def _give_up(self, error: LumaMcpError) -> None:
         self.error = error
         self.announce()
+
+
+def _fault(cause: BaseException) -> Internal:
+    error = Internal("This server has a fault; the job itself is not touched by it.")
+    error.__cause__ = cause
+    return error
 
 
 def _hear_out(task: asyncio.Task[Any]) -> None:

@@ -9,8 +9,6 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from luma_mcp.luma.dream_machine_models import CreateVideo
@@ -18,7 +16,7 @@ from luma_mcp.luma.transport import BearerKey
 from luma_mcp.services import Caller
 from luma_mcp.settings import load_settings
 from tests.services import open_services_over
-from tests.tools.calls import JOB_ID, OWN, Json, Upstream
+from tests.tools.calls import JOB_ID, OWN, Json, Silent, Upstream
 
 POST = "POST /dream-machine/v1/generations/video"
 GET = f"GET /dream-machine/v1/generations/{JOB_ID}"
@@ -45,18 +43,6 @@ def callback_urls(upstream: Upstream) -> list[str | None]:
 def count_keys() -> int:
     """How many keys are anywhere in memory, ready to be sent."""
     return sum(isinstance(thing, BearerKey) for thing in gc.get_objects())
-
-
-class Silent(Response):
-    """An answer that never comes."""
-
-    def __init__(self, asked: asyncio.Event) -> None:
-        super().__init__()
-        self._asked = asked
-
-    async def __call__(self, _scope: Scope, _receive: Receive, _send: Send) -> None:
-        self._asked.set()
-        await asyncio.Event().wait()
 
 
 def failed(reason: str, url: str | None) -> Json:
@@ -168,7 +154,7 @@ async def test_a_fault_of_ours_never_hides_a_job_that_was_just_paid_for() -> Non
 @pytest.mark.parametrize("end", ["completed", "time-out", "cancelled"])
 async def test_the_key_is_not_kept_when_the_wait_is_over(end: str) -> None:
     looked = asyncio.Event()
-    answers: dict[str, Response | Json] = {
+    answers: dict[str, Silent | Json] = {
         "completed": {"id": JOB_ID, "state": "completed"},
         "time-out": {"id": JOB_ID, "state": "queued"},
         "cancelled": Silent(looked),

@@ -1,9 +1,12 @@
 """One watch: when it looks, what it makes of the answers, and what it leaves behind."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import pytest
 
@@ -67,6 +70,16 @@ def job(turned: WaitingClock) -> LookedAt:
 @pytest.fixture
 def pace(turned: WaitingClock) -> Pace:
     return Pace(turned, spread=lambda: 0.0)
+
+
+@pytest.fixture
+async def complaints() -> AsyncIterator[list[dict[str, Any]]]:
+    """What asyncio complains of."""
+    loop, heard = asyncio.get_running_loop(), []
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _, complaint: heard.append(complaint))
+    yield heard
+    loop.set_exception_handler(before)
 
 
 @asynccontextmanager
@@ -225,6 +238,29 @@ async def test_the_look_under_way_ends_with_the_watch(
         await turned.pass_by(10)
         assert watch.job is None
     assert job.looks == [0]
+
+
+async def test_a_watch_that_has_ended_keeps_nothing_of_its_last_look(
+    job: LookedAt, pace: Pace
+) -> None:
+    class Key:
+        """What a look holds and nobody may keep."""
+
+    held: list[weakref.ref[Key]] = []
+
+    async def look() -> Generation:
+        key = Key()
+        held.append(weakref.ref(key))
+        await job.answers.wait()
+        return job.generation
+
+    job.answers.clear()
+    watch = Watch(look, None, pace, Quiet())
+    await settle()
+    assert held[0]() is not None
+    watch.end()
+    await settle()
+    assert held[0]() is None
 
 
 async def test_a_watch_that_ends_between_looks_makes_no_more(
@@ -405,6 +441,16 @@ def test_a_quiet_is_never_made_shorter() -> None:
     assert quiet.until == 11
 
 
+def test_a_quiet_says_how_long_it_lasts_and_nothing_once_it_is_over() -> None:
+    quiet = Quiet()
+    assert quiet.refusal(0.0) is None
+    quiet.ask(10)
+    refusal = quiet.refusal(4.0)
+    assert refusal is not None
+    assert refusal.retry_after_seconds == 6
+    assert quiet.refusal(10.0) is None
+
+
 async def test_a_quiet_keeps_every_watch_that_shares_it_and_no_other(
     pace: Pace, turned: WaitingClock
 ) -> None:
@@ -548,6 +594,22 @@ async def test_a_ring_during_the_look_that_finds_a_change_does_not_use_up_the_ne
     assert job.looks[-2:] == [8.5, 9]
 
 
+async def test_rings_at_every_step_around_a_change_bring_two_more_looks(
+    job: LookedAt, pace: Pace, turned: WaitingClock
+) -> None:
+    async with watching(job, pace) as watch:
+        await turned.pass_by(8)
+        job.answers.clear()
+        await turned.pass_by(0.5)
+        job.says = "dreaming"
+        job.answers.set()
+        for _ in range(20):
+            watch.ring()
+            await asyncio.sleep(0)
+        await turned.pass_by(4)
+    assert job.looks[-4:] == [4.75, 8.125, 8.5, 8.5]
+
+
 async def test_a_ring_in_trouble_brings_a_look_before_its_time(
     job: LookedAt, pace: Pace, turned: WaitingClock
 ) -> None:
@@ -636,6 +698,23 @@ async def test_work_that_takes_too_long_is_ended_and_gives_nothing(
     assert (working.done(), job.looking) == (False, 1)
     await turned.pass_by(0.1)
     assert (working.result(), job.looking) == (None, 0)
+
+
+async def test_work_that_fails_when_it_is_too_late_is_no_matter_for_the_log(
+    job: LookedAt, pace: Pace, turned: WaitingClock, complaints: list[dict[str, Any]]
+) -> None:
+    async def fail_late() -> None:
+        try:
+            await job.answers.wait()
+        finally:
+            raise NotFound("No.")
+
+    job.answers.clear()
+    working = asyncio.create_task(pace.within(turned.time() + 10, fail_late()))
+    await turned.pass_by(10)
+    assert working.result() is None
+    gc.collect()
+    assert complaints == []
 
 
 async def test_work_ends_with_the_one_who_wanted_it(

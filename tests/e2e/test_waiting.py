@@ -315,8 +315,7 @@ async def test_on_sigterm_a_paid_call_over_stdio_is_seen_through_though_it_was_c
         await slow.asked.wait()
         await stdio.say({"method": "notifications/cancelled", "params": {"requestId": 1}})
         assert stdio.process.stderr is not None
-        while b"outcome=cancelled" not in await stdio.process.stderr.readline():
-            pass
+        await stdio.process.stderr.readuntil(b"outcome=cancelled")
         stdio.process.terminate()
         slow.let.set()
         await stdio.rest()

@@ -1,5 +1,6 @@
 """MCP clients in front of an upstream that a test writes in a line, and how to read answers."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
@@ -49,6 +50,18 @@ class Upstream:
         elif not isinstance(answer, Response):
             answer = JSONResponse(answer)
         await answer(scope, receive, send)
+
+
+class Silent(Response):
+    """An answer that never comes; it tells when it is waited for."""
+
+    def __init__(self, asked: asyncio.Event) -> None:
+        super().__init__()
+        self._asked = asked
+
+    async def __call__(self, _scope: Scope, _receive: Receive, _send: Send) -> None:
+        self._asked.set()
+        await asyncio.Event().wait()
 
 
 class Broken(httpx.AsyncBaseTransport):

@@ -12,6 +12,7 @@ from luma_mcp.tools import build_tools
 from tests.tools.calls import (
     JOB_ID,
     Json,
+    Silent,
     Upstream,
     call,
     client_of,
@@ -98,6 +99,19 @@ async def test_a_time_out_is_no_error_but_a_handle() -> None:
     assert lines_of(result) == [f"Video {JOB_ID}: queued", HANDLE]
 
 
+async def test_a_time_out_before_luma_has_answered_is_no_error_either() -> None:
+    async with client_of(Upstream({GET: Silent(asyncio.Event())})) as client:
+        result = await call(client, "wait_for_generation", generation_id=JOB_ID, timeout_seconds=3)
+    assert not result.is_error
+    assert lines_of(result) == [
+        f"Generation {JOB_ID}: unknown",
+        (
+            "Luma has not said yet how the job stands: call wait_for_generation with "
+            f"generation_id {JOB_ID} for its result; do not create it again."
+        ),
+    ]
+
+
 async def test_a_finished_job_is_answered_with_one_look() -> None:
     upstream = Upstream({GET: DONE})
     async with client_of(upstream) as client:
@@ -148,13 +162,7 @@ async def test_trouble_while_waiting_never_hides_a_job_that_was_just_paid_for(st
 
 async def test_the_id_of_a_job_whose_caller_leaves_while_waiting_is_in_the_log() -> None:
     looked = asyncio.Event()
-
-    class Silent(JSONResponse):
-        async def __call__(self, scope: object, receive: object, send: object) -> None:  # noqa: ARG002 - ASGI
-            looked.set()
-            await asyncio.Event().wait()
-
-    upstream = upstream_of("create_generation", Silent({}))
+    upstream = upstream_of("create_generation", Silent(looked))
     with capture_logs() as logs:
         async with client_of(upstream) as client, asyncio.TaskGroup() as tasks:
             making = tasks.create_task(
