@@ -12,64 +12,25 @@ import pytest
 
 from luma_mcp.errors import (
     BadResponse,
-    InsufficientCredits,
     Internal,
-    InvalidRequest,
-    KeyRejected,
     LumaMcpError,
-    MissingKey,
     NotFound,
     RateLimited,
-    RefusedByPolicy,
     TimedOut,
     Unavailable,
 )
 from luma_mcp.luma.dream_machine_models import Generation
-from luma_mcp.sandbox.clock import TurnedClock
 from luma_mcp.watching import MonotonicClock, Pace, Quiet, Watch
 from tests.clocks import LookedAt, WaitingClock, settle
+from tests.waiting.room import LASTING, PASSING, QUEUED, kind_of
 
-PASSING = [Unavailable("No."), TimedOut("No."), RateLimited("No."), BadResponse("No.")]
-LASTING = [
-    NotFound("No."),
-    KeyRejected("No."),
-    InvalidRequest("No."),
-    InsufficientCredits("No."),
-    MissingKey("No."),
-    RefusedByPolicy("No."),
-    Internal("No."),
-]
 REGULAR = [0, 1, 2.5, 4.75, 8.125, 13.125, 18.125]
 IN_TROUBLE = [0, 1, 3, 7, 15, 31, 61, 91, 121]
-QUEUED = Generation(state="queued")
-
-
-def kind_of(error: LumaMcpError) -> str:
-    return error.code
 
 
 def is_told_by(kept: LumaMcpError | None, error: LumaMcpError) -> bool:
     """Whether what is kept says the same as the error that was raised."""
     return type(kept) is type(error) and kept.fields("request") == error.fields("request")
-
-
-@pytest.fixture
-async def turned(clock: TurnedClock) -> AsyncIterator[WaitingClock]:
-    """A clock to turn; when a test is over nothing may run on."""
-    before = len(asyncio.all_tasks())
-    yield WaitingClock(clock)
-    await settle()
-    assert len(asyncio.all_tasks()) == before
-
-
-@pytest.fixture
-def job(turned: WaitingClock) -> LookedAt:
-    return LookedAt(turned)
-
-
-@pytest.fixture
-def pace(turned: WaitingClock) -> Pace:
-    return Pace(turned, spread=lambda: 0.0)
 
 
 @pytest.fixture
@@ -308,6 +269,19 @@ async def test_an_error_that_does_not_pass_ends_the_watch_and_is_news(
         assert watch.is_over
         assert news.done()
     assert len(job.looks) == 1
+
+
+async def test_a_look_that_is_cancelled_from_elsewhere_ends_the_watch_as_a_fault(
+    pace: Pace,
+) -> None:
+    async def look() -> Generation:
+        raise asyncio.CancelledError
+
+    watch = Watch(look, None, pace, Quiet())
+    await watch.news
+    assert isinstance(watch.error, Internal)
+    assert isinstance(watch.error.__cause__, asyncio.CancelledError)
+    assert watch.is_over
 
 
 async def test_an_unforeseen_exception_ends_the_watch_as_a_fault_of_the_server(
