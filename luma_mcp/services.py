@@ -149,8 +149,9 @@ class Caller:
     async def _wait(
         self, generation_id: str, seconds: float, known: Generation | None = None
     ) -> Generation:
-        name = JobName(self._dream_machine_key.fingerprint, "dream_machine", generation_id)
-        look = partial(self._look_once, generation_id)
+        key = self._dream_machine_key
+        name = JobName(key.fingerprint, "dream_machine", generation_id)
+        look = partial(_look, self.dream_machine, key, generation_id)
         job = await self.services.waiting_room.wait(
             name, look, seconds, known=known, report=self.report
         )
@@ -158,11 +159,6 @@ class Caller:
             return Generation(id=generation_id)
         self._heed(job)
         return job
-
-    async def _look_once(self, generation_id: str) -> Generation:
-        """Look for a watch, which runs outside of the request, and asks again by itself."""
-        with hiding(self._dream_machine_key.secret):
-            return await self.dream_machine.get_generation(generation_id, attempts=1)
 
     def _heed(self, job: Generation) -> None:
         """Notice when a job failed because a callback of ours could not be delivered."""
@@ -177,6 +173,12 @@ class Caller:
         if credentials.dream_machine is None:
             raise _missing(credentials)
         return credentials.dream_machine
+
+
+async def _look(luma: DreamMachine, key: ApiKey, generation_id: str) -> Generation:
+    """Look for a watch: it runs outside of any request, and asks again by itself."""
+    with hiding(key.secret):
+        return await luma.get_generation(generation_id, attempts=1)
 
 
 def _missing(credentials: Credentials) -> LumaMcpError:

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
@@ -81,7 +82,10 @@ def told_of_the_end(act: Callable[[], None]) -> Generator[None]:
 
 @contextmanager
 def ending_in_order(last_things: Callable[[], Awaitable[None]]) -> Generator[None]:
-    """Do some last things at SIGTERM, then end as the process would have ended at once."""
+    """Do some last things at SIGTERM or SIGINT, then end as the process would have at once."""
+    if sys.platform == "win32":  # pragma: no cover - its event loops hear no signals
+        yield
+        return
     loop = asyncio.get_running_loop()
     # At SIGINT asyncio would wait for whoever reads stdin, which may be for ever.
     last = {signal.SIGTERM: signal.getsignal(signal.SIGTERM), signal.SIGINT: signal.SIG_DFL}

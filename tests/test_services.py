@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import weakref
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,8 +14,11 @@ from structlog.testing import capture_logs
 
 from luma_mcp.luma.dream_machine_models import CreateVideo
 from luma_mcp.luma.transport import BearerKey
+from luma_mcp.sandbox.clock import TurnedClock
 from luma_mcp.services import Caller
 from luma_mcp.settings import load_settings
+from luma_mcp.watching import Pace
+from tests.clocks import pace_of
 from tests.services import open_services_over
 from tests.tools.calls import JOB_ID, OWN, Json, Silent, Upstream
 
@@ -26,9 +30,12 @@ UNDELIVERED = "Error processing callback"
 
 
 @asynccontextmanager
-async def caller_of(upstream: Upstream, **options: object) -> AsyncGenerator[Caller]:
+async def caller_of(
+    upstream: Upstream, pace: Pace | None = None, **options: object
+) -> AsyncGenerator[Caller]:
     settings = load_settings(dream_machine_url="http://127.0.0.1/dream-machine/v1", **options)
-    async with open_services_over(httpx.ASGITransport(upstream), settings) as services:
+    transport = httpx.ASGITransport(upstream)
+    async with open_services_over(transport, settings, pace=pace) as services:
         yield Caller(services, OWN)
 
 
@@ -176,6 +183,29 @@ async def test_the_key_is_not_kept_when_the_wait_is_over(end: str) -> None:
             assert count_keys() == before
         finally:
             gc.enable()
+
+
+async def test_a_watch_keeps_nothing_of_a_request_that_has_ended(clock: TurnedClock) -> None:
+    class Progress:
+        async def __call__(self, _job: object, _seconds: float) -> None:
+            pass
+
+    progress = Progress()
+    kept = weakref.ref(progress)
+    upstream = Upstream({GET: {"id": JOB_ID, "state": "queued"}})
+    async with caller_of(upstream, pace_of(clock)) as caller:
+        first = asyncio.create_task(replace(caller, report=progress).wait_for(JOB_ID, 60))
+        await clock.wait_for_sleepers(2)
+        second = asyncio.create_task(caller.wait_for(JOB_ID, 60))
+        await clock.wait_for_sleepers(3)
+        first.cancel()
+        await asyncio.wait([first])
+        del first, progress
+        gc.collect()
+        assert kept() is None
+        second.cancel()
+        await asyncio.wait([second])
+    assert upstream.asked == [GET]
 
 
 async def test_a_job_whose_id_has_an_odd_form_is_given_back_as_it_is() -> None:

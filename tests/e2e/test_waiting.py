@@ -304,6 +304,14 @@ async def test_on_sigterm_a_wait_over_stdio_ends_with_its_handle() -> None:
     assert result["structuredContent"]["id"] in result["structuredContent"]["next_step"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_an_idle_server_over_stdio_ends_by_the_signal(number: signal.Signals) -> None:
+    process = await start("stdio", LUMA_API_KEY="luma-ada")
+    await Stdio(process).greet()
+    process.send_signal(number)
+    assert await process.wait() == -number
+
+
 async def test_on_sigterm_a_paid_call_over_stdio_is_seen_through_though_it_was_cancelled() -> None:
     slow = SlowLuma()
     async with misbehaving(slow) as luma:
