@@ -22,7 +22,7 @@ from luma_mcp.sealing import Sealer
 from luma_mcp.settings import Settings
 from luma_mcp.stopping import UnderWay
 from luma_mcp.telemetry import get_logger
-from luma_mcp.waiting import JobName, Report, WaitingRoom, silence
+from luma_mcp.waiting import JobName, Report, WaitingRoom
 from luma_mcp.watching import Pace
 
 _log = get_logger()
@@ -90,12 +90,12 @@ class Services:
 class Caller:
     """One request's view of Luma: the shared services with this caller's own keys.
 
-    `report` hears how a job goes on while the caller waits for it.
+    `report` hears how a job goes on while the caller waits for it, if it wants to know.
     """
 
     services: Services
     access: Access
-    report: Report = silence
+    report: Report | None = None
 
     @property
     def dream_machine(self) -> DreamMachine:

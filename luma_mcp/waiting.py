@@ -6,6 +6,7 @@ a hash of the caller's key, so that nobody can wait for a job of somebody else.
 """
 
 import copy
+import math
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
@@ -36,10 +37,6 @@ class CallSign(NamedTuple):
 
 # Hears the newest state, None before any is known, and how many seconds have been waited.
 Report = Callable[[Any, float], Coroutine[Any, Any, None]]
-
-
-async def silence(_job: object, _seconds: float) -> None:
-    """Report to nobody."""
 
 
 class _Key:
@@ -101,7 +98,7 @@ class WaitingRoom:
         seconds: float,
         *,
         known: Job | None = None,
-        report: Report = silence,
+        report: Report | None = None,
     ) -> Job | None:
         """Wait until the job is final, but no longer than so many seconds; gives its newest state.
 
@@ -113,7 +110,8 @@ class WaitingRoom:
             look: Asks Luma for its state, once.
             seconds: How long to wait.
             known: Its state as the caller knows it.
-            report: Hears of every change of state, and every few seconds anyway.
+            report: Hears of every change of state, and every few seconds anyway; None if nobody
+                wants to know.
 
         Returns:
             The newest state; None when none was learnt in that time, without any trouble.
@@ -176,7 +174,7 @@ class WaitingRoom:
         if group.call_sign and self._called.get(group.call_sign) is group:
             del self._called[group.call_sign]
 
-    async def _stay(self, group: _Group, seconds: float, report: Report) -> Any:  # noqa: ANN401 - a Job
+    async def _stay(self, group: _Group, seconds: float, report: Report | None) -> Any:  # noqa: ANN401 - a Job
         watch, clock = group.watch, self._pace.clock
         started = clock.time()
         deadline = started + seconds
@@ -188,11 +186,12 @@ class WaitingRoom:
             if now >= deadline or self._stopping:
                 return job if job is not None else self._nothing_learnt(group, now)
             self._learn_call_sign(group)
-            if job is not None or now > started:
+            if report is not None and (job is not None or now > started):
                 await self._pace.within(deadline, report(job, now - started))
             if job is not None and job.is_final:
                 return job
-            await self._pace.until(min(deadline, now + REPORT_SECONDS), news)
+            tick = math.inf if report is None else REPORT_SECONDS
+            await self._pace.until(min(deadline, now + tick), news)
 
     def _nothing_learnt(self, group: _Group, now: float) -> None:
         """Say what kept the watch from learning anything, if it was more than time."""

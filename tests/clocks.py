@@ -18,17 +18,26 @@ async def settle() -> None:
 
 
 class HastyClock:
-    """A clock on which every pause is over as soon as it has begun."""
+    """A clock that jumps to the next moment for which anybody sleeps, after so many steps."""
 
-    def __init__(self) -> None:
+    def __init__(self, steps: int = 1) -> None:
+        self._steps = steps
         self._time = 0.0
+        self._dues: list[float] = []
 
     def time(self) -> float:
         return self._time
 
     async def sleep(self, seconds: float) -> None:
-        self._time += seconds
-        await asyncio.sleep(0)
+        due = self._time + seconds
+        self._dues.append(due)
+        try:
+            while self._time < due:
+                for _ in range(self._steps):
+                    await asyncio.sleep(0)
+                self._time = max(self._time, min(self._dues))
+        finally:
+            self._dues.remove(due)
 
 
 class WaitingClock:

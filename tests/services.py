@@ -18,6 +18,9 @@ from luma_mcp.waiting import WaitingRoom
 from luma_mcp.watching import Pace
 from tests.clocks import HastyClock
 
+# More than a request in process takes, so that an answer comes before the next time-out.
+STEPS_OF_A_LOOK = 200
+
 
 def access_with(key: str, *, readonly: bool = False, toolsets: str = "") -> Access:
     names = toolsets.split(",") if toolsets else TOOLSETS
@@ -46,6 +49,7 @@ async def open_services_over(
         reachability = Reachability(client, settings.upstream_url)
         callbacks = Callbacks(url, Sealer()) if (url := settings.callbacks_url) else None
         room = WaitingRoom(
-            pace or Pace(HastyClock()), call_sign_of=callbacks.call_sign_of if callbacks else None
+            pace or Pace(HastyClock(STEPS_OF_A_LOOK)),
+            call_sign_of=callbacks.call_sign_of if callbacks else None,
         )
         yield Services(settings, sender, reachability, room, callbacks, own_access)

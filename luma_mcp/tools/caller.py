@@ -36,11 +36,11 @@ def access_of_request(services: Services) -> Access:
 def current_caller(context: Context = CurrentContext()) -> Caller:  # noqa: B008 - FastMCP's way
     """Make the caller of this request; FastMCP injects it into tools."""
     services: Services = context.lifespan_context["services"]
-    return Caller(services, access_of_request(services), Progress(context))
+    return Caller(services, access_of_request(services), _progress_of(context))
 
 
 class Progress:
-    """Tells the caller's client how a job goes on; the framework is silent unless it was asked."""
+    """Tells the caller's client how a job goes on."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -53,6 +53,13 @@ class Progress:
         whose = f" · generation {one_line(job.id)}" if job and job.id else ""
         message = f"{state} · {count(round(seconds), 'second')}{whose}"
         await self._context.report_progress(self._last, message=message)
+
+
+def _progress_of(context: Context) -> Progress | None:
+    """Tell progress to a client that asked for it, by sending a token."""
+    request = context.request_context
+    asked = request is not None and (request.meta or {}).get("progressToken") is not None
+    return Progress(context) if asked else None
 
 
 CURRENT_CALLER = Depends(current_caller)

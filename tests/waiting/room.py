@@ -18,7 +18,7 @@ from luma_mcp.errors import (
     Unavailable,
 )
 from luma_mcp.luma.dream_machine_models import Generation
-from luma_mcp.waiting import CallSign, JobName, Report, WaitingRoom, silence
+from luma_mcp.waiting import CallSign, JobName, Report, WaitingRoom
 from tests.clocks import LookedAt, settle
 
 ID = "5c0e1a3a-8f5e-4d1c-9a53-0d7f5b1e2a11"
@@ -65,7 +65,7 @@ def start(
     *,
     name: JobName = NAME,
     known: Generation | None = None,
-    report: Report = silence,
+    report: Report | None = None,
 ) -> Waiting:
     return asyncio.create_task(room.wait(name, job.look, seconds, known=known, report=report))
 
