@@ -1,8 +1,8 @@
 """The settings of one process, read from the environment once, by the command line."""
 
-import ipaddress
 import os
 import re
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -40,26 +40,29 @@ def _unless_service_link(value: object) -> object:
     return 8000 if isinstance(value, str) and value.startswith("tcp://") else value
 
 
-def _host(url: str) -> str:
-    return (urlsplit(url).hostname or "").rstrip(".")
+def _host(url: str) -> str | IPv4Address | IPv6Address:
+    """Find the host in a URL: an address, or else a name."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    try:
+        return ip_address(host)
+    except ValueError:
+        return host
 
 
 def is_loopback(url: str) -> bool:
     """Tell whether a URL's host is this machine."""
     host = _host(url)
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
+    if isinstance(host, str):
         return host == "localhost" or host.endswith(".localhost")
+    return host.is_loopback
 
 
 def is_private(url: str) -> bool:
     """Tell whether a URL's host can be reached from this machine or network alone."""
     host = _host(url)
-    try:
-        return not ipaddress.ip_address(host).is_global
-    except ValueError:
+    if isinstance(host, str):
         return "." not in host or host.endswith(_PRIVATE_NAMES)
+    return not host.is_global
 
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]

@@ -132,8 +132,8 @@ class Watch(Generic[Job]):
         self._bell = _signal()
         self._hears_bell = True
         self._is_ended = False
-        # In a context of its own, so that it keeps nothing of the request that started it.
         first_pause = 0.0 if known is None else FIRST_PAUSE_SECONDS
+        # In a context of its own, so that it keeps nothing of the request that started it.
         self._loop = asyncio.create_task(self._follow(first_pause), context=Context())
 
     @property

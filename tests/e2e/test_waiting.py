@@ -22,16 +22,12 @@ from tests.clocks import pace_of
 from tests.e2e.conftest import Product, until
 from tests.e2e.processes import ROOT, fetch, serving_process, start
 from tests.e2e.test_first_light import ERAS, call, connect
+from tests.e2e.test_isolation import META
 from tests.sandbox.clips import decode
 from tests.servers import application_and_url, misbehaving, serving
 
 MADE = "123e4567-e89b-12d3-a456-426614174000"
 FOREVER = "A paper boat [sandbox:never]"
-MODERN_META = {
-    "io.modelcontextprotocol/protocolVersion": LATEST_PROTOCOL_VERSION,
-    "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-    "io.modelcontextprotocol/clientCapabilities": {},
-}
 # Whoever hangs at the end hangs for good, so that no test passes by patience.
 PATIENT = {"LUMA_MCP_SHUTDOWN_SECONDS": "3600"}
 
@@ -114,13 +110,23 @@ class Stdio:
             {"id": 0, "method": "initialize", "params": HELLO},
             {"method": "notifications/initialized"},
         )
-        await self._stdout.readline()
+        await self.hear()
+
+    async def hear(self) -> dict[str, Any]:
+        return json.loads(await self._stdout.readline())
 
     async def rest(self) -> list[dict[str, Any]]:
         """Everything that it still says, until its end by the signal."""
         said = [json.loads(line) async for line in self._stdout]
         assert await self.process.wait() == -signal.SIGTERM
         return said
+
+
+async def speak_with(luma: str) -> Stdio:
+    """Start the server in front of this Luma, and greet it."""
+    stdio = Stdio(await start("stdio", LUMA_API_KEY="luma-ada", LUMA_MCP_DREAM_MACHINE_URL=luma))
+    await stdio.greet()
+    return stdio
 
 
 class SlowLuma:
@@ -287,18 +293,10 @@ async def test_on_sigterm_a_wait_over_stdio_ends_with_its_handle() -> None:
     arguments = {"prompt": FOREVER, "wait_seconds": 600}
     params = {"name": "create_generation", "arguments": arguments, "_meta": {"progressToken": 7}}
     async with serving_process("sandbox") as luma:
-        process = await start(
-            "stdio",
-            LUMA_API_KEY="luma-ada",
-            LUMA_MCP_DREAM_MACHINE_URL=f"{luma.url}/dream-machine/v1",
-        )
-        stdio = Stdio(process)
-        await stdio.greet()
+        stdio = await speak_with(f"{luma.url}/dream-machine/v1")
         await stdio.say({"id": 2, "method": "tools/call", "params": params})
-        assert process.stdout is not None
-        told = json.loads(await process.stdout.readline())
-        assert told["method"] == "notifications/progress"
-        process.terminate()
+        assert (await stdio.hear())["method"] == "notifications/progress"
+        stdio.process.terminate()
         (answer,) = await stdio.rest()
     result = answer["result"]
     assert result["structuredContent"]["id"] in result["structuredContent"]["next_step"]
@@ -306,19 +304,15 @@ async def test_on_sigterm_a_wait_over_stdio_ends_with_its_handle() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_an_idle_server_over_stdio_ends_by_the_signal(number: signal.Signals) -> None:
-    process = await start("stdio", LUMA_API_KEY="luma-ada")
-    await Stdio(process).greet()
-    process.send_signal(number)
-    assert await process.wait() == -number
+    stdio = await speak_with("http://127.0.0.1:9")
+    stdio.process.send_signal(number)
+    assert await stdio.process.wait() == -number
 
 
 async def test_on_sigterm_a_paid_call_over_stdio_is_seen_through_though_it_was_cancelled() -> None:
     slow = SlowLuma()
     async with misbehaving(slow) as luma:
-        stdio = Stdio(
-            await start("stdio", LUMA_API_KEY="luma-ada", LUMA_MCP_DREAM_MACHINE_URL=luma)
-        )
-        await stdio.greet()
+        stdio = await speak_with(luma)
         await stdio.say(create(1))
         await slow.asked.wait()
         await stdio.say({"method": "notifications/cancelled", "params": {"requestId": 1}})
@@ -335,10 +329,7 @@ async def test_on_sigterm_a_paid_call_over_stdio_is_seen_through_though_it_was_c
 async def test_a_paid_call_that_comes_over_stdio_after_sigterm_is_answered() -> None:
     slow = SlowLuma()
     async with misbehaving(slow) as luma:
-        stdio = Stdio(
-            await start("stdio", LUMA_API_KEY="luma-ada", LUMA_MCP_DREAM_MACHINE_URL=luma)
-        )
-        await stdio.greet()
+        stdio = await speak_with(luma)
         stdio.process.terminate()
         await stdio.say(create(1))
         await slow.asked.wait()
@@ -365,7 +356,7 @@ async def test_a_wait_without_progress_is_not_silent_for_proxies(
     params: dict[str, Any] = {"name": "create_generation", "arguments": arguments}
     headers = {"X-API-Key": "luma-ada", "Accept": "application/json, text/event-stream"}
     if era == LATEST_PROTOCOL_VERSION:
-        params["_meta"] = MODERN_META
+        params["_meta"] = META
         headers |= {"MCP-Protocol-Version": era, "Mcp-Method": "tools/call"}
         headers["Mcp-Name"] = "create_generation"
     message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}

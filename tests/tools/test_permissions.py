@@ -10,16 +10,8 @@ from luma_mcp.tools import build_tools
 from tests.conftest import KEY
 from tests.services import access_with
 from tests.tools.calls import JOB_ID, Upstream, call, client_of, refusal, text_of
+from tests.tools.test_catalogue import READS
 
-READS = {
-    "get_generation",
-    "wait_for_generation",
-    "list_generations",
-    "get_credits",
-    "list_concepts",
-    "get_camera_motions",
-    "ping",
-}
 ALL = {name: tool.toolsets for name, tool in build_tools().items()}
 READONLY = access_with(KEY, readonly=True)
 NARROW = access_with(KEY, toolsets="images,account")

@@ -9,9 +9,7 @@ from luma_mcp.sandbox.clock import TurnedClock
 from luma_mcp.waiting import WaitingRoom
 from luma_mcp.watching import Pace
 from tests.clocks import LookedAt, WaitingClock, settle
-from tests.waiting.room import (
-    is_empty,
-)
+from tests.waiting.room import is_empty
 
 
 @pytest.fixture
