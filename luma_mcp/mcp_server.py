@@ -1,6 +1,6 @@
 """The MCP server itself: its tools, its middleware and what it says about itself."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -8,14 +8,12 @@ import fastmcp
 from fastmcp import FastMCP
 from fastmcp.server.auth import AuthProvider
 from fastmcp.server.lifespan import lifespan
-from fastmcp.tools import Tool
-from fastmcp.utilities.versions import VersionSpec
 
 from luma_mcp import __version__
-from luma_mcp.middleware import ToolCalls
+from luma_mcp.calls import ToolCalls
+from luma_mcp.middleware import OwnTools
 from luma_mcp.services import Services
 from luma_mcp.tools import build_tools
-from luma_mcp.tools.definition import LumaTool
 
 INSTRUCTIONS = """\
 Makes videos and pictures with Luma's models, paid by the user's own Luma API key.
@@ -29,19 +27,17 @@ list_generations first.
 
 
 class LumaServer(FastMCP):
-    """FastMCP with tools that never change: a call finds its tool at once.
+    """FastMCP with our tools; `calls` answers them without it where nothing of it is needed."""
 
-    Asking every provider, transform and visibility rule was a tenth of a call when measured, and
-    there are none here; a tool that is not one of ours is still looked for that way.
-    """
+    def __init__(self, calls: ToolCalls, **options: Any) -> None:  # noqa: ANN401 - FastMCP's
+        own = OwnTools(calls)
+        super().__init__(tools=list(calls.tools.values()), middleware=[own], **options)
+        self.calls = calls
 
-    def __init__(self, tools: Mapping[str, LumaTool], **options: Any) -> None:  # noqa: ANN401 - FastMCP's
-        super().__init__(tools=list(tools.values()), **options)
-        self.own_tools = tools
-
-    async def get_tool(self, name: str, version: VersionSpec | None = None) -> Tool | None:
-        """Find a tool by its name."""
-        return self.own_tools.get(name) or await super().get_tool(name, version)
+    @property
+    def info(self) -> dict[str, Any]:
+        """Give what the server says of itself in results of protocol 2026-07-28."""
+        return self._mcp_server.server_info_stamp
 
 
 def build_mcp(
@@ -63,18 +59,18 @@ def build_mcp(
 
     # There is no exporter that spans could go to, and making them was a tenth of a call.
     fastmcp.settings.telemetry_mode = "off"
-    tools = build_tools()
+    calls = ToolCalls(build_tools())
     server = LumaServer(
-        tools,
+        calls,
         name="luma-mcp",
         instructions=INSTRUCTIONS,
         version=__version__,
         auth=auth,
         lifespan=services_lifespan,
-        middleware=[ToolCalls(tools)],
         mask_error_details=True,
     )
-    _spare_the_hidden_listing(server, {name: tool.parameters for name, tool in tools.items()})
+    schemas = {name: tool.parameters for name, tool in calls.tools.items()}
+    _spare_the_hidden_listing(server, schemas)
     return server
 
 

@@ -12,7 +12,7 @@ import pytest
 import structlog
 from starlette.requests import ClientDisconnect
 
-from luma_mcp import middleware
+from luma_mcp import calls
 from luma_mcp.errors import InvalidRequest
 from luma_mcp.redaction import HIDDEN, hiding
 from luma_mcp.telemetry import configure_logging, get_logger
@@ -47,7 +47,7 @@ def _restored_logging() -> Iterator[None]:
         one.setLevel(level)
         one.propagate = propagate
     structlog.reset_defaults()
-    vars(middleware._log).pop("bind", None)  # noqa: SLF001 - it remembers its first configuration
+    vars(calls._log).pop("bind", None)  # noqa: SLF001 - it remembers its first configuration
 
 
 class Lines:

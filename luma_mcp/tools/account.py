@@ -6,7 +6,6 @@ from fastmcp.tools import tool
 from pydantic import Field
 
 from luma_mcp.services import Caller
-from luma_mcp.tools.caller import CURRENT_CALLER
 from luma_mcp.tools.definition import READS
 from luma_mcp.tools.results import Result
 from luma_mcp.wording import count, one_line
@@ -69,7 +68,7 @@ def _listed(words: list[str], noun: str) -> str:
 
 
 @tool(title="See the balance", tags={"account"}, annotations=READS)
-async def get_credits(caller: Caller = CURRENT_CALLER) -> Credits:
+async def get_credits(caller: Caller) -> Credits:
     """See how much money is left on the caller's API account.
 
     Use it before something costly, or after insufficient_credits. The answer has US cents, as Luma
@@ -80,7 +79,7 @@ async def get_credits(caller: Caller = CURRENT_CALLER) -> Credits:
 
 
 @tool(title="List concepts", tags={"account"}, annotations=READS)
-async def list_concepts(caller: Caller = CURRENT_CALLER) -> Concepts:
+async def list_concepts(caller: Caller) -> Concepts:
     """List the camera motions and styles that create_generation takes as concepts.
 
     Use it before setting `concepts`; the answer holds keys such as dolly_zoom.
@@ -89,7 +88,7 @@ async def list_concepts(caller: Caller = CURRENT_CALLER) -> Concepts:
 
 
 @tool(title="List camera motions", tags={"account"}, annotations=READS)
-async def get_camera_motions(caller: Caller = CURRENT_CALLER) -> CameraMotions:
+async def get_camera_motions(caller: Caller) -> CameraMotions:
     """List camera motions that a prompt can name.
 
     Use it to find one. Where Luma no longer has its list of phrases, the answer
@@ -100,7 +99,7 @@ async def get_camera_motions(caller: Caller = CURRENT_CALLER) -> CameraMotions:
 
 
 @tool(title="Check the connection", tags={"account"}, annotations=READS)
-async def ping(caller: Caller = CURRENT_CALLER) -> Pong:
+async def ping(caller: Caller) -> Pong:
     """Check that Luma answers and takes the caller's key; costs nothing.
 
     Use it when other calls fail, to tell a wrong key from a bad moment of Luma.

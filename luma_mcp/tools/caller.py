@@ -1,7 +1,6 @@
-"""Who calls: the web layer leaves it in the request's token, tools ask for it by parameter."""
+"""Who calls: the web layer leaves it in the request's token, tools get it as a parameter."""
 
 from fastmcp import Context
-from fastmcp.dependencies import CurrentContext, Depends
 from fastmcp.server.auth import AccessToken
 from fastmcp.server.dependencies import get_access_token
 from pydantic import Field, SkipValidation
@@ -33,8 +32,8 @@ def access_of_request(services: Services) -> Access:
     return Access.by(services.settings)
 
 
-def current_caller(context: Context = CurrentContext()) -> Caller:  # noqa: B008 - FastMCP's way
-    """Make the caller of this request; FastMCP injects it into tools."""
+def caller_of(context: Context) -> Caller:
+    """Make the caller of this request."""
     services: Services = context.lifespan_context["services"]
     return Caller(services, access_of_request(services), _progress_of(context))
 
@@ -60,6 +59,3 @@ def _progress_of(context: Context) -> Progress | None:
     request = context.request_context
     asked = request is not None and (request.meta or {}).get("progressToken") is not None
     return Progress(context) if asked else None
-
-
-CURRENT_CALLER = Depends(current_caller)

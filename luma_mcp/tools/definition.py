@@ -1,15 +1,20 @@
 """How a tool is defined: the function is the schema, its docstring the description."""
 
+import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import cached_property, wraps
 from typing import Any, Self
 
 from fastmcp.tools import ToolResult
 from fastmcp.tools.function_tool import FunctionTool
 from mcp.types import ToolAnnotations
+from pydantic import Field, InstanceOf, TypeAdapter, ValidationError
 
+from luma_mcp.services import Caller
 from luma_mcp.settings import TOOLSETS
+from luma_mcp.tools.arguments import wrong_arguments
 from luma_mcp.tools.results import Result
 
 # Every tool talks to Luma, so all are open-world. Creating costs money each time: neither
@@ -23,6 +28,8 @@ CREATES = ToolAnnotations(
 DELETES = ToolAnnotations(
     read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=True
 )
+
+WAITS = ("wait_seconds", "timeout_seconds")
 
 
 def _without_nulls(schema: Any) -> Any:  # noqa: ANN401 - any part of a JSON schema
@@ -79,37 +86,79 @@ def _or_an_error(schema: dict[str, Any]) -> dict[str, Any]:
     return either
 
 
+def _arguments_of(function: Callable[..., Any]) -> Any:  # noqa: ANN401 - pydantic's adapter takes any
+    """Give a function with the tool's parameters, without the caller, that returns them."""
+
+    @wraps(function)
+    def arguments(**given: Any) -> dict[str, Any]:  # noqa: ANN401 - as the tool says
+        return given
+
+    signature = inspect.signature(function, eval_str=True)
+    visible = [one for one in signature.parameters.values() if one.annotation is not Caller]
+    # The framework and pydantic read the first, pydantic the second as well.
+    arguments.__signature__ = signature.replace(parameters=visible)  # ty: ignore[missing-attribute]
+    arguments.__annotations__ = {one.name: one.annotation for one in visible}
+    arguments.__annotations__["return"] = signature.return_annotation
+    return arguments
+
+
 class LumaTool(FunctionTool):
-    """A tool whose function returns a `Result`; text, links and data are made from it."""
+    """A tool whose function takes the caller first and returns a `Result`.
+
+    FastMCP lists it; the call itself is ours, see `luma_mcp.calls`.
+    """
+
+    function: Callable[..., Awaitable[Result]] = Field(exclude=True, repr=False)
+    reader: InstanceOf[TypeAdapter] = Field(exclude=True, repr=False)
 
     @classmethod
     def of(cls, function: Callable[..., Any]) -> Self:
         """Make the tool of a decorated function."""
-        tool = cls.from_function(function)
-        changed = {
+        arguments = _arguments_of(function)
+        tool = FunctionTool.from_function(arguments)
+        ours = {
             "parameters": _without_nulls(tool.parameters),
             "output_schema": _or_an_error(tool.output_schema or {}),
+            "function": function,
+            "reader": TypeAdapter(arguments),
         }
-        return cls.model_validate({**dict(tool), **changed})
+        return cls.model_validate({**dict(tool), **ours})
+
+    async def answer(self, arguments: dict[str, Any], caller: Caller) -> Result:
+        """Run the tool, with arguments as models are known to write them.
+
+        Raises:
+            LumaMcpError: The arguments cannot work, or the call failed.
+        """
+        try:
+            given = self.reader.validate_python(_as_meant(arguments, self.parameters))
+        except ValidationError as error:
+            raise wrong_arguments(self.name, list(self.parameters["properties"]), error) from None
+        return await self.function(caller, **given)
 
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
-        """Run the tool, with arguments as models are known to write them."""
-        return await super().run(_as_meant(arguments, self.parameters))
+        """Refuse FastMCP's own way, which knows no caller."""
+        raise NotImplementedError(f"{self.name} is answered by luma_mcp.calls.")
 
-    def convert_result(self, raw_value: Any) -> ToolResult:  # noqa: ANN401 - the base's signature
-        """Turn the function's result into MCP's."""
-        if not isinstance(raw_value, Result):
-            raise TypeError(f"{self.name} must return a Result, not {type(raw_value).__name__}")
-        return ToolResult(
-            content=raw_value.content(), structured_content=raw_value.model_dump(mode="json")
+    def may_stay(self, arguments: dict[str, Any]) -> bool:
+        """Tell whether such a call may stay as long as a job takes, with news for its client."""
+        return any(
+            (default if arguments.get(name) is None else arguments[name]) != 0
+            for name, default in self._waits.items()
         )
 
-    @property
+    @cached_property
+    def _waits(self) -> dict[str, int]:
+        """The parameters by which a call waits for a job, with their defaults."""
+        properties = self.parameters["properties"]
+        return {name: properties[name]["default"] for name in WAITS if name in properties}
+
+    @cached_property
     def toolsets(self) -> tuple[str, ...]:
         """The groups that the tool belongs to; it is on offer when one of them is."""
         return tuple(name for name in TOOLSETS if name in self.tags)
 
-    @property
+    @cached_property
     def reads_only(self) -> bool:
         """Whether it neither changes nor spends anything."""
         return bool(self.annotations and self.annotations.read_only_hint)

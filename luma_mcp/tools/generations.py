@@ -6,7 +6,6 @@ from fastmcp.tools import tool
 from pydantic import Field
 
 from luma_mcp.services import Caller
-from luma_mcp.tools.caller import CURRENT_CALLER
 from luma_mcp.tools.definition import DELETES, READS
 from luma_mcp.tools.parameters import MAX_WAIT_SECONDS, GenerationId
 from luma_mcp.tools.results import Deletion, Generation, GenerationList
@@ -16,9 +15,7 @@ ABOUT_A_JOB = {"generations", "videos", "images"}
 
 
 @tool(title="See a generation", tags=ABOUT_A_JOB, annotations=READS)
-async def get_generation(
-    generation_id: GenerationId, caller: Caller = CURRENT_CALLER
-) -> Generation:
+async def get_generation(caller: Caller, generation_id: GenerationId) -> Generation:
     """Get the present state of a video or picture and, once it is completed, its links.
 
     Use it for a look at one generation; to wait for the end of a job use wait_for_generation.
@@ -30,12 +27,12 @@ async def get_generation(
 
 @tool(title="Wait for a generation", tags=ABOUT_A_JOB, annotations=READS)
 async def wait_for_generation(
+    caller: Caller,
     generation_id: GenerationId,
     timeout_seconds: Annotated[
         int,
         Field(ge=1, le=MAX_WAIT_SECONDS, description="How long to stay; many clients allow 60."),
     ] = 45,
-    caller: Caller = CURRENT_CALLER,
 ) -> Generation:
     """Wait until a video or picture is done; gives its links, or its state at the time-out.
 
@@ -48,9 +45,9 @@ async def wait_for_generation(
 
 @tool(title="List generations", tags={"generations"}, annotations=READS)
 async def list_generations(
+    caller: Caller,
     limit: Annotated[int, Field(ge=1, le=100, description="How many to show.")] = 10,
     offset: Annotated[int, Field(ge=0, description="How many to skip, for paging.")] = 0,
-    caller: Caller = CURRENT_CALLER,
 ) -> GenerationList:
     """List what was made with the caller's key, a page at a time.
 
@@ -62,9 +59,7 @@ async def list_generations(
 
 
 @tool(title="Delete a generation", tags={"generations"}, annotations=DELETES)
-async def delete_generation(
-    generation_id: GenerationId, caller: Caller = CURRENT_CALLER
-) -> Deletion:
+async def delete_generation(caller: Caller, generation_id: GenerationId) -> Deletion:
     """Delete a generation for good.
 
     Ask the user before calling it: it cannot be undone.

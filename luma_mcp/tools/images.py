@@ -8,7 +8,6 @@ from pydantic import Field
 from luma_mcp.luma import dream_machine_models as luma
 from luma_mcp.luma.dream_machine_rules import check_prompt, check_reframe
 from luma_mcp.services import Caller
-from luma_mcp.tools.caller import CURRENT_CALLER
 from luma_mcp.tools.definition import CREATES
 from luma_mcp.tools.parameters import (
     CallbackUrl,
@@ -37,6 +36,7 @@ ChosenModel = Annotated[
 
 @tool(title="Create a picture", tags={"images"}, annotations=CREATES)
 async def generate_image(
+    caller: Caller,
     prompt: Prompt,
     model: ChosenModel = "photon-1",
     aspect_ratio: OptionalRatio = None,
@@ -63,7 +63,6 @@ async def generate_image(
     ] = None,
     callback_url: CallbackUrl = None,
     wait_seconds: WaitSeconds = 45,
-    caller: Caller = CURRENT_CALLER,
 ) -> Generation:
     """Make a picture from a prompt and reference pictures; costs credits.
 
@@ -88,6 +87,7 @@ async def generate_image(
 
 @tool(title="Reframe a picture", tags={"images"}, annotations=CREATES)
 async def reframe_image(
+    caller: Caller,
     media_url: MediaUrl,
     aspect_ratio: Annotated[luma.AspectRatio, Field(description="The new ratio.")],
     model: ChosenModel = "photon-1",
@@ -103,7 +103,6 @@ async def reframe_image(
     resized_height: ResizedSide = None,
     callback_url: CallbackUrl = None,
     wait_seconds: WaitSeconds = 45,
-    caller: Caller = CURRENT_CALLER,
 ) -> Generation:
     """Give a picture another aspect ratio; the new area is filled in. Costs credits.
 

@@ -14,7 +14,6 @@ from luma_mcp.luma.dream_machine_rules import (
     check_reframe,
 )
 from luma_mcp.services import Caller
-from luma_mcp.tools.caller import CURRENT_CALLER
 from luma_mcp.tools.definition import CREATES
 from luma_mcp.tools.parameters import (
     CallbackUrl,
@@ -44,6 +43,7 @@ from luma_mcp.tools.results import Generation
 
 @tool(title="Create a video", tags={"videos"}, annotations=CREATES)
 async def create_generation(
+    caller: Caller,
     prompt: Prompt | None = None,
     model: Annotated[
         luma.VideoModel, Field(description="ray-2 looks best; ray-flash-2 is faster and cheaper.")
@@ -72,7 +72,6 @@ async def create_generation(
     ] = None,
     callback_url: CallbackUrl = None,
     wait_seconds: WaitSeconds = 0,
-    caller: Caller = CURRENT_CALLER,
 ) -> Generation:
     """Start a video from a prompt, pictures or earlier clips; costs credits.
 
@@ -99,6 +98,7 @@ async def create_generation(
 
 @tool(title="Restyle a video", tags={"videos"}, annotations=CREATES)
 async def modify_video(
+    caller: Caller,
     media_url: MediaUrl,
     mode: Annotated[
         luma.ModifyMode,
@@ -115,7 +115,6 @@ async def modify_video(
     first_frame_url: FirstFrameUrl = None,
     callback_url: CallbackUrl = None,
     wait_seconds: WaitSeconds = 0,
-    caller: Caller = CURRENT_CALLER,
 ) -> Generation:
     """Change the style or content of an existing video; costs credits.
 
@@ -137,6 +136,7 @@ async def modify_video(
 
 @tool(title="Reframe a video", tags={"videos"}, annotations=CREATES)
 async def reframe_video(
+    caller: Caller,
     media_url: MediaUrl,
     aspect_ratio: Annotated[luma.AspectRatio, Field(description="The new ratio.")],
     model: Annotated[
@@ -155,7 +155,6 @@ async def reframe_video(
     resized_height: ResizedSide = None,
     callback_url: CallbackUrl = None,
     wait_seconds: WaitSeconds = 0,
-    caller: Caller = CURRENT_CALLER,
 ) -> Generation:
     """Give a video another aspect ratio; the new area is filled in. Costs credits.
 
@@ -186,13 +185,13 @@ async def reframe_video(
 
 @tool(title="Upscale a video", tags={"videos"}, annotations=CREATES)
 async def upscale_generation(
+    caller: Caller,
     generation_id: GenerationId,
     resolution: Annotated[
         Literal["720p", "1080p", "4k"], Field(description="Larger than the clip has now.")
     ],
     callback_url: CallbackUrl = None,
     wait_seconds: WaitSeconds = 0,
-    caller: Caller = CURRENT_CALLER,
 ) -> Generation:
     """Make a completed video sharper; costs credits.
 
@@ -206,6 +205,7 @@ async def upscale_generation(
 
 @tool(title="Add sound to a video", tags={"videos"}, annotations=CREATES)
 async def add_audio(
+    caller: Caller,
     generation_id: GenerationId,
     prompt: Annotated[Prompt, Field(description="What to hear.")],
     negative_prompt: Annotated[
@@ -213,7 +213,6 @@ async def add_audio(
     ] = None,
     callback_url: CallbackUrl = None,
     wait_seconds: WaitSeconds = 0,
-    caller: Caller = CURRENT_CALLER,
 ) -> Generation:
     """Add a soundtrack, described in words, to a completed video; costs credits.
 

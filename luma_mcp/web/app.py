@@ -30,6 +30,7 @@ from luma_mcp.web.emulator import build_emulator
 from luma_mcp.web.envelope import Envelope
 from luma_mcp.web.guards import HostOriginGuard, TrimmedHeaders
 from luma_mcp.web.home import Home
+from luma_mcp.web.plain_calls import PlainCalls
 from luma_mcp.web.refusals import refusal
 from luma_mcp.web.streams import KEEP_ALIVE_SECONDS, EndedStream, keep_alive_every
 
@@ -144,12 +145,13 @@ def build_app(
 
     mcp = build_mcp(services, auth=verifier)
     streamable = mcp.http_app(path=MCP_PATH, stateless_http=True, json_response=False)
-    gate = KeyGate(Envelope(streamable), verifier)
+    plain = PlainCalls(streamable, mcp.calls, mcp.info, KEEP_ALIVE_SECONDS)
+    gate = KeyGate(Envelope(plain), verifier)
     sandbox_routes, emulator = _sandbox_routes(settings, sandbox_clock)
 
     app = Starlette(
         routes=[
-            Route("/", Home(settings, mcp.own_tools.values()), methods=["GET"]),
+            Route("/", Home(settings, mcp.calls.tools.values()), methods=["GET"]),
             Route("/healthz", _alive),
             Route("/readyz", _ready),
             Route(f"{callbacks.PATH}/{{token}}", hear, methods=["POST"]),
@@ -162,4 +164,5 @@ def build_app(
         lifespan=_lifespan(streamable, emulator),
     )
     app.router.redirect_slashes = False
+    app.state.mcp = mcp
     return app

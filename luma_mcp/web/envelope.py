@@ -16,6 +16,7 @@ from luma_mcp.web.refusals import refusal
 
 MAX_BODY_BYTES = 256 * 1024  # dozens of times the longest prompt with all its links
 PARSE_ERROR, INVALID_REQUEST, INVALID_PARAMS = -32700, -32600, -32602  # JSON-RPC 2.0, section 5.1
+_MESSAGE = "luma_mcp.message"
 
 Problem = tuple[int, str]
 
@@ -103,20 +104,25 @@ class Envelope:
             )
             await refusal(error, 413)(scope, receive, send)
             return
-        explanation = _judge(body)
-        if explanation is not None:
-            await explanation(scope, receive, send)
+        message, problem = _understood(body)
+        if problem is not None:
+            await _explanation(message, problem)(scope, receive, send)
             return
+        scope[_MESSAGE] = message
         await self._app(scope, _replaying(body, receive), send)
 
 
-def _judge(body: bytes) -> Response | None:
+def message_of(scope: Scope) -> dict[str, Any] | None:
+    """Give the message that came with a request, which is whole; a GET has none."""
+    return scope.get(_MESSAGE)
+
+
+def _understood(body: bytes) -> tuple[Any, Problem | None]:
     try:
         message = json.loads(body)
     except (ValueError, RecursionError):
-        return _explanation(None, (PARSE_ERROR, "The body is not JSON."))
-    problem = problem_in(message)
-    return _explanation(message, problem) if problem else None
+        return None, (PARSE_ERROR, "The body is not JSON.")
+    return message, problem_in(message)
 
 
 def _replaying(body: bytes, receive: Receive) -> Receive:

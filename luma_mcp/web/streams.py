@@ -1,6 +1,8 @@
 """Streams to clients: never silent for long, and ended in order with the process."""
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from mcp.server import _streamable_http_modern
 from sse_starlette import EventSourceResponse
@@ -8,6 +10,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 KEEP_ALIVE_SECONDS = 5.0
+_JSON = (b"content-type", b"application/json")
+_EVENTS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache, no-transform")]
 
 
 def keep_alive_every(seconds: float) -> None:
@@ -45,3 +49,49 @@ class EndedStream:
                 end.cancel()
 
         await self._app(scope, receive_or_end, send)
+
+
+async def send_json(
+    making: Coroutine[Any, Any, bytes], receive: Receive, send: Send, patience: float
+) -> None:
+    """Answer with JSON; what takes longer is sent as an event stream, kept alive meanwhile.
+
+    Args:
+        making: Makes the body; it is cancelled when a client leaves that has waited so long.
+        receive: The request's; its body has been read.
+        send: The request's.
+        patience: How many seconds may pass without a word to the client.
+    """
+    answer = asyncio.ensure_future(making)
+    try:
+        await asyncio.wait({answer}, timeout=patience)
+        if not answer.done():
+            await _send_events(answer, receive, send, patience)
+            return
+        body = answer.result()
+    finally:
+        answer.cancel()
+    length = (b"content-length", b"%d" % len(body))
+    await send({"type": "http.response.start", "status": 200, "headers": [_JSON, length]})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _send_events(
+    answer: asyncio.Future[bytes], receive: Receive, send: Send, patience: float
+) -> None:
+    left = asyncio.ensure_future(_left(receive))
+    try:
+        await send({"type": "http.response.start", "status": 200, "headers": _EVENTS})
+        while not (answer.done() or left.done()):
+            await send({"type": "http.response.body", "body": b": ping\r\n\r\n", "more_body": True})
+            await asyncio.wait({answer, left}, timeout=patience, return_when="FIRST_COMPLETED")
+        if answer.done():
+            event = b"event: message\r\ndata: %s\r\n\r\n" % answer.result()
+            await send({"type": "http.response.body", "body": event})
+    finally:
+        left.cancel()
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

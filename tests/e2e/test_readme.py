@@ -63,7 +63,7 @@ async def test_the_example_with_the_fastmcp_client_prints_the_link_of_a_video(
 async def test_the_example_with_curl_prints_the_balance(address: str) -> None:
     need_program("curl")
     out = await run("bash", "-c", example("bash", "curl").replace(ADDRESS, address))
-    data = json.loads(out.split("data: ", 1)[1])
+    data = json.loads(out)
     assert data["result"]["structuredContent"]["credit_balance_usd"] == 100
 
 

@@ -43,6 +43,6 @@ async def test_a_decorated_function_stays_a_plain_function() -> None:
     assert (await shout()).message == "HELLO"
 
 
-def test_an_answer_that_is_no_result_is_a_fault() -> None:
-    with pytest.raises(TypeError, match="greet must return a Result, not dict"):
-        LumaTool.of(greet).convert_result({"message": "hello"})
+async def test_a_tool_does_not_run_without_its_caller() -> None:
+    with pytest.raises(NotImplementedError, match="greet is answered by"):
+        await LumaTool.of(greet).run({})

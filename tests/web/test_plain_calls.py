@@ -1,0 +1,313 @@
+"""Calls answered past the framework: as it would answer them, and for far less."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import FrameType
+from typing import Any
+
+import httpx
+import pytest
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_MODERN_VERSION
+from starlette.types import Message
+
+from luma_mcp.sandbox.clock import TurnedClock
+from luma_mcp.web.streams import send_json
+from tests.servers import product
+
+KEY = {"X-API-Key": "luma-ada"}
+PLAIN, FRAMEWORK = "application/json, text/event-stream", "application/*, text/*"
+VERSIONS = [None, *HANDSHAKE_PROTOCOL_VERSIONS, LATEST_MODERN_VERSION]
+UNKNOWN_ID = "123e4567-e89b-12d3-a456-426614174000"
+META = {
+    "io.modelcontextprotocol/protocolVersion": LATEST_MODERN_VERSION,
+    "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+CALLS: list[tuple[str, dict[str, Any] | None]] = [
+    ("ping", {}),
+    ("ping", None),
+    ("ping", {"unknown": 1}),
+    ("list_generations", {"limit": "5"}),
+    ("list_generations", {"limit": 1_000}),
+    ("get_credits", {}),
+    ("get_camera_motions", {}),
+    ("list_concepts", {}),
+    ("get_generation", {"generation_id": UNKNOWN_ID}),
+    ("get_generation", {"generation_id": "é\u202e"}),
+    ("get_generation", {}),
+    ("delete_generation", {"generation_id": UNKNOWN_ID}),
+    ("create_generation", {"prompt": "A boat [sandbox:http=402]"}),
+    ("create_generation", {"prompt": "A boat [sandbox:garbage]"}),
+    ("create_generation", {"prompt": ""}),
+    ("upscale_generation", {"generation_id": UNKNOWN_ID, "resolution": "4k"}),
+]
+
+Ask = Callable[..., Awaitable[httpx.Response]]
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with (
+        product(TurnedClock()) as url,
+        httpx.AsyncClient(base_url=url, headers=KEY | {"Accept": PLAIN}) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def ask(http: httpx.AsyncClient) -> Ask:
+    """Send one call; `accept` decides which way it is answered."""
+
+    async def send(
+        tool: str,
+        arguments: dict[str, Any] | None,
+        version: str | None = None,
+        accept: str = PLAIN,
+        *,
+        headers: dict[str, str] | None = None,
+        meta: dict[str, Any] | None = None,
+        number: object = 1,
+    ) -> httpx.Response:
+        params: dict[str, Any] = {"name": tool, "arguments": arguments}
+        asking = {"Accept": accept}
+        if version is not None:
+            asking["MCP-Protocol-Version"] = version
+        if version == LATEST_MODERN_VERSION:
+            params["_meta"] = META
+            asking |= {"Mcp-Method": "tools/call", "Mcp-Name": tool}
+        if meta is not None:
+            params["_meta"] = meta
+        message = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
+        return await http.post("/mcp", json=message, headers=asking | (headers or {}))
+
+    return send
+
+
+def message_in(response: httpx.Response) -> dict[str, Any]:
+    """The JSON-RPC message of an answer, as it is or in a stream; ids of requests differ."""
+    text = response.text.partition("data: ")[2] or response.text
+    message = httpx.Response(200, text=text).json()
+    structured = message.get("result", {}).get("structuredContent", {})
+    if request_id := structured.pop("request_id", None):
+        block = message["result"]["content"][0]
+        block["text"] = block["text"].replace(request_id, "")
+    return message
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_both_ways_answer_the_same(ask: Ask, version: str | None) -> None:
+    for number, (tool, arguments) in enumerate(CALLS):
+        plain = await ask(tool, arguments, version, PLAIN, number=number)
+        framework = await ask(tool, arguments, version, FRAMEWORK, number=f"n{number}")
+        assert plain.status_code == framework.status_code == 200
+        assert plain.headers["content-type"] == "application/json"
+        assert message_in(plain) == message_in(framework) | {"id": number}
+
+
+@pytest.mark.parametrize("version", [None, LATEST_MODERN_VERSION])
+async def test_both_ways_answer_the_same_about_a_job(ask: Ask, version: str | None) -> None:
+    made = message_in(await ask("create_generation", {"prompt": "A boat"}, version))
+    job = {"generation_id": made["result"]["structuredContent"]["id"]}
+    plain = await ask("get_generation", job, version, PLAIN)
+    framework = await ask("get_generation", job, version, FRAMEWORK)
+    assert message_in(plain) == message_in(framework)
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**60, "", "é", "1"])
+async def test_the_id_comes_back_as_it_was(ask: Ask, number: object) -> None:
+    assert message_in(await ask("ping", {}, number=number))["id"] == number
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"Mcp-Name": "get_credits"}, -32020),
+        ({"Mcp-Method": "tools/list"}, -32020),
+        ({"MCP-Protocol-Version": "2031-01-01"}, -32020),
+    ],
+)
+async def test_the_framework_judges_headers_that_do_not_fit(
+    ask: Ask, headers: dict[str, str], code: int
+) -> None:
+    response = await ask("ping", {}, LATEST_MODERN_VERSION, headers=headers)
+    assert (response.status_code, response.json()["error"]["code"]) == (400, code)
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        {},
+        META | {"io.modelcontextprotocol/clientCapabilities": 7},
+        META | {"io.modelcontextprotocol/clientInfo": {"name": 5}},
+    ],
+)
+async def test_the_framework_judges_an_envelope_that_is_not_whole(
+    ask: Ask, meta: dict[str, Any]
+) -> None:
+    response = await ask("ping", {}, LATEST_MODERN_VERSION, meta=meta)
+    assert (response.status_code, response.json()["error"]["code"]) == (400, -32602)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Accept": "application/json"}, 406),
+        ({"Accept": "text/event-stream"}, 406),
+        ({"Content-Type": "text/plain"}, 400),
+        ({"MCP-Protocol-Version": "nonsense"}, 400),
+    ],
+)
+async def test_the_framework_judges_what_a_client_can_take(
+    ask: Ask, headers: dict[str, str], status: int
+) -> None:
+    assert (await ask("ping", {}, headers=headers)).status_code == status
+
+
+async def test_the_framework_judges_params_that_are_not_right(ask: Ask) -> None:
+    response = await ask("ping", {}, meta={"progressToken": {}})
+    assert message_in(response)["error"]["code"] == -32602
+
+
+async def test_a_header_that_comes_twice_is_left_to_the_framework(http: httpx.AsyncClient) -> None:
+    params = {"name": "ping", "arguments": {}, "_meta": META}
+    headers = [
+        ("MCP-Protocol-Version", LATEST_MODERN_VERSION),
+        ("Mcp-Method", "tools/call"),
+        ("Mcp-Name", "ping"),
+        ("Mcp-Name", "get_credits"),
+    ]
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    response = await http.post("/mcp", json=message, headers=headers)
+    assert response.status_code == 400
+    assert "more than once" in response.json()["error"]["message"]
+
+
+async def test_a_notification_is_no_call(http: httpx.AsyncClient) -> None:
+    message = {"jsonrpc": "2.0", "method": "tools/call", "params": {"name": "ping"}}
+    response = await http.post("/mcp", json=message)
+    assert (response.status_code, response.text) == (202, "")
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("create_generation", {"prompt": "A boat", "wait_seconds": 0.0}),
+        ("create_generation", {"prompt": "A boat", "wait_seconds": None}),
+        ("generate_image", {"prompt": "A boat", "wait_seconds": 0}),
+    ],
+)
+async def test_a_call_that_does_not_wait_for_its_job_is_a_plain_one(
+    ask: Ask, tool: str, arguments: dict[str, Any]
+) -> None:
+    response = await ask(tool, arguments)
+    assert response.headers["content-type"] == "application/json"
+
+
+async def test_a_call_that_may_wait_goes_the_way_that_can_stream(ask: Ask) -> None:
+    response = await ask("create_generation", {"prompt": "A boat", "wait_seconds": "0"})
+    assert response.headers["content-type"].startswith("text/event-stream")
+
+
+class Client:
+    """Who reads an answer, and perhaps leaves."""
+
+    def __init__(self) -> None:
+        self.said: list[Message] = []
+        self.leaves = asyncio.Event()
+        self.read = asyncio.Condition()
+
+    async def receive(self) -> Message:
+        await self.leaves.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        async with self.read:
+            self.said.append(message)
+            self.read.notify_all()
+
+    async def has_read(self, messages: int) -> None:
+        async with self.read:
+            await self.read.wait_for(lambda: len(self.said) >= messages)
+
+
+async def test_a_long_call_becomes_a_stream_that_is_kept_alive() -> None:
+    client, ready = Client(), asyncio.Event()
+
+    async def making() -> bytes:
+        await ready.wait()
+        return b'{"done":true}'
+
+    sending = asyncio.create_task(send_json(making(), client.receive, client.send, 0))
+    await client.has_read(4)
+    ready.set()
+    await sending
+    start, first, *pings, last = client.said
+    assert dict(start["headers"])[b"content-type"] == b"text/event-stream"
+    assert {ping["body"] for ping in (first, *pings)} == {b": ping\r\n\r\n"}
+    assert all(ping["more_body"] for ping in (first, *pings))
+    assert last == {
+        "type": "http.response.body",
+        "body": b'event: message\r\ndata: {"done":true}\r\n\r\n',
+    }
+
+
+async def test_who_leaves_a_long_call_ends_it() -> None:
+    client, ended = Client(), asyncio.Event()
+
+    async def making() -> bytes:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return b""
+
+    sending = asyncio.create_task(send_json(making(), client.receive, client.send, 0))
+    await client.has_read(2)
+    client.leaves.set()
+    await sending
+    await ended.wait()
+    assert not [message for message in client.said if b"event:" in message.get("body", b"")]
+
+
+async def test_a_call_that_is_cut_off_by_the_server_ends() -> None:
+    client, begun, ended = Client(), asyncio.Event(), asyncio.Event()
+
+    async def making() -> bytes:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return b""
+
+    sending = asyncio.create_task(send_json(making(), client.receive, client.send, 60))
+    await begun.wait()
+    sending.cancel()
+    await ended.wait()
+
+
+async def steps(ask: Ask, accept: str) -> int:
+    """Count the functions, ours and the framework's, that one answer calls once all is warm."""
+    await ask("get_generation", {}, LATEST_MODERN_VERSION, accept)
+    count = 0
+
+    def note(frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal count
+        package = frame.f_globals.get("__name__", "").partition(".")[0]
+        count += event == "call" and package in {"luma_mcp", "fastmcp", "mcp", "mcp_types"}
+
+    sys.setprofile(note)
+    try:
+        await ask("get_generation", {}, LATEST_MODERN_VERSION, accept)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+async def test_the_framework_still_takes_far_more_steps_for_a_call(ask: Ask) -> None:
+    plain = await steps(ask, PLAIN)
+    framework = await steps(ask, FRAMEWORK)
+    assert framework > 1.5 * plain, (
+        f"FastMCP has become lean ({framework} steps to {plain}): remove web/plain_calls.py"
+    )
