@@ -247,10 +247,15 @@ class Sender:
             raise _Failure(error, passing=False, in_doubt=False) from None
 
     def _request(self, call: Call) -> httpx.Request:
-        return self._client.build_request(
+        """Build it here: the client would parse the URL twice to put a base before it."""
+        headers = httpx.Headers(self._client.headers)
+        if call.body:
+            headers["Content-Type"] = "application/json"
+        return httpx.Request(
             call.method,
             f"{self._base_url}{call.path}",
             params=call.query or None,
             content=call.body,
-            headers={"Content-Type": "application/json"} if call.body else None,
+            headers=headers,
+            extensions={"timeout": self._client.timeout.as_dict()},
         )
