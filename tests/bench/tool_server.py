@@ -18,9 +18,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from luma_mcp.cli import settle_memory
 from luma_mcp.luma.dream_machine_models import FINAL_STATES
 from luma_mcp.luma.transport import BearerKey, open_client
+from luma_mcp.serving import settle_memory
 from luma_mcp.settings import load_settings
 from luma_mcp.telemetry import configure_logging
 from luma_mcp.watching import FIRST_PAUSE_SECONDS, GROWTH, LONGEST_PAUSE_SECONDS

@@ -1,0 +1,58 @@
+"""A process that serves its one user over stdin and stdout."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from luma_mcp.credentials import AGENTS_KEY_HEADER, Credentials, credentials_from_headers
+from luma_mcp.errors import KEYS_PAGE, LumaMcpError
+from luma_mcp.mcp_server import build_mcp
+from luma_mcp.services import Access, Services, open_services
+from luma_mcp.settings import SettingError, Settings, load_stdio_keys
+from luma_mcp.stopping import ending_in_order
+
+
+def _own_credentials() -> Credentials:
+    """Read the keys of the one user from the environment."""
+    keys = load_stdio_keys()
+    given = (("x-luma-api-key", keys.luma_api_key), (AGENTS_KEY_HEADER, keys.luma_agents_api_key))
+    headers = [(name, key.get_secret_value()) for name, key in given if key]
+    try:
+        credentials = credentials_from_headers(headers)
+    except LumaMcpError:
+        raise SettingError(
+            "LUMA_API_KEY or LUMA_AGENTS_API_KEY does not hold an API key."
+        ) from None
+    if credentials is None:
+        raise SettingError(f"set LUMA_API_KEY to your Luma API key ({KEYS_PAGE}).")
+    return credentials
+
+
+def serve(settings: Settings) -> None:
+    """Serve until stdin ends or the process is told to end.
+
+    Raises:
+        SettingError: There is no key, or the sandbox is wanted.
+    """
+    if settings.sandbox:
+        raise SettingError(
+            "LUMA_MCP_SANDBOX needs HTTP: run `luma-mcp sandbox` and let "
+            "LUMA_MCP_DREAM_MACHINE_URL point to it."
+        )
+    access = Access.by(settings, _own_credentials())
+
+    @asynccontextmanager
+    async def services() -> AsyncGenerator[Services]:
+        async with open_services(settings, access) as opened:
+            with ending_in_order(partial(_say_farewell, opened)):
+                yield opened
+
+    asyncio.run(build_mcp(services).run_async("stdio", show_banner=False))
+
+
+async def _say_farewell(services: Services) -> None:
+    """Let calls under way be answered: nothing on stdio says when the last answer is out."""
+    services.stop()
+    await services.under_way.answered()
+    await services.dream_machine.finish()
