@@ -11,7 +11,7 @@ from mcp.types import ContentBlock, TextContent
 from pydantic import BaseModel
 from structlog.contextvars import bound_contextvars
 
-from luma_mcp.errors import Internal, LumaMcpError
+from luma_mcp.errors import Internal, LumaMcpError, let_go
 from luma_mcp.redaction import hiding, redact
 from luma_mcp.services import Access, Caller
 from luma_mcp.telemetry import get_logger
@@ -65,6 +65,7 @@ class ToolCalls:
                 answer = _explain(error, request_id)
                 if isinstance(error, Internal):
                     _log.error("fault", exc_info=raised)
+                let_go(raised)
             finally:
                 _log.info(
                     "call",

@@ -61,6 +61,20 @@ class LumaMcpError(Exception):
         }
 
 
+def let_go(error: BaseException | None) -> None:
+    """Cut an error that was dealt with, and those behind it, from the frames they came through.
+
+    Frames and errors hold each other in a circle. Luma's answer, of megabytes perhaps, and the
+    caller's key would stay with them until the garbage collector comes round.
+    """
+    while error is not None:
+        cause, context = error.__cause__, error.__context__
+        error.__traceback__ = error.__cause__ = error.__context__ = None
+        if context is not cause:
+            let_go(context)
+        error = cause
+
+
 class MissingKey(LumaMcpError):
     """The tool needs a Luma API key that the request did not bring."""
 

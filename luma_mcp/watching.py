@@ -10,7 +10,7 @@ from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from luma_mcp.errors import BadResponse, Internal, LumaMcpError, RateLimited
+from luma_mcp.errors import BadResponse, Internal, LumaMcpError, RateLimited, let_go
 
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 5.0
@@ -185,6 +185,7 @@ class Watch(Generic[Job]):
             self.tell(await self._look())
         except LumaMcpError as error:
             # What is kept of it has no traceback, and so no frames with the caller's key.
+            let_go(error)
             return self._bear(copy.copy(error), pause)
         except Exception as fault:  # noqa: BLE001 - whoever waits has to hear of it
             self._give_up(_fault(fault))

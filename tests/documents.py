@@ -1,16 +1,17 @@
 """What the documents say and the code knows better; `python -m tests.documents` writes it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from luma_mcp import errors
 from luma_mcp.sandbox.faults import WORDS
 from luma_mcp.settings import Settings, variable_name
 from luma_mcp.tools import build_tools
+from tests.faults.matrix import faults
 
 ROOT = Path(__file__).parents[1]
-README, EXAMPLE = ROOT / "README.md", ROOT / ".env.example"
+README, EXAMPLE, SECURITY = ROOT / "README.md", ROOT / ".env.example", ROOT / "SECURITY.md"
 
 
 def _row(*cells: str) -> str:
@@ -59,10 +60,9 @@ def words() -> Iterator[str]:
         yield _row(f"`{word}`", effect)
 
 
-def readme() -> str:
-    """Give the README with its tables as the code has them."""
-    text = README.read_text()
-    for part in (tools, codes, settings, words):
+def _with_tables(page: Path, *parts: Callable[[], Iterator[str]]) -> str:
+    text = page.read_text()
+    for part in parts:
         name = part.__name__
         rows = "\n".join(part())
         text = re.sub(
@@ -72,6 +72,16 @@ def readme() -> str:
             flags=re.DOTALL,
         )
     return text
+
+
+def readme() -> str:
+    """Give the README with its tables as the code has them."""
+    return _with_tables(README, tools, codes, settings, words)
+
+
+def security() -> str:
+    """Give SECURITY.md with the table of the faults that the tests play."""
+    return _with_tables(SECURITY, faults)
 
 
 def example() -> str:
@@ -93,4 +103,5 @@ def example() -> str:
 
 if __name__ == "__main__":
     README.write_text(readme())
+    SECURITY.write_text(security())
     EXAMPLE.write_text(example())

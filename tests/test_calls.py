@@ -106,7 +106,7 @@ async def test_after_a_paid_call_in_doubt_the_id_is_given_when_it_is_known() -> 
     assert result.structured_content is not None
     assert result.structured_content["generation_id"] == JOB_ID
     assert lines_of(result)[:-1] == [
-        "Luma's answer (201) is not the promised Generation.",
+        "Luma's answer (201) is not what its API promises.",
         MAY_EXIST,
         f"The id of the job is {JOB_ID}.",
     ]

@@ -9,7 +9,7 @@ import pytest
 
 from luma_mcp import __version__
 from luma_mcp.settings import Settings, variable_name
-from tests.documents import EXAMPLE, README, ROOT, example, readme
+from tests.documents import EXAMPLE, README, ROOT, SECURITY, example, readme, security
 from tests.e2e.node_lock import LOCK, without_addresses
 
 PAGES = sorted(ROOT.glob("*.md"))
@@ -19,6 +19,10 @@ TREE_ENTRY = re.compile(r"^([│ ]*)[├└]── (\S+)", re.MULTILINE)
 
 def test_the_readmes_tables_are_those_of_the_code() -> None:
     assert README.read_text() == readme(), "run python -m tests.documents"
+
+
+def test_the_table_of_faults_is_that_of_the_tests_that_play_them() -> None:
+    assert SECURITY.read_text() == security(), "run python -m tests.documents"
 
 
 def test_the_example_environment_lists_every_setting_with_its_default() -> None:
@@ -68,7 +72,10 @@ def test_the_compose_file_passes_on_every_setting_that_the_image_does_not_fix() 
     assert passed == {variable_name(name) for name in Settings.model_fields} - fixed
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize(
+    "lock",
+    ["requirements.lock", "requirements-dev.lock", "tests/e2e/clients/requirements.lock"],
+)
 def test_the_locks_carry_hashes_and_no_addresses(lock: str) -> None:
     text = (ROOT / lock).read_text()
     assert "://" not in text

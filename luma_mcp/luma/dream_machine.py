@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from luma_mcp.errors import BadResponse, InvalidRequest, NotFound
 from luma_mcp.luma.dream_machine_models import (
@@ -33,13 +34,15 @@ _WORDS = TypeAdapter(list[str])
 _Body = TypeVar("_Body", bound=BaseModel)
 
 
+def _unpromised(answer: Answer) -> BadResponse:
+    return BadResponse(f"Luma's answer ({answer.status}) is not what its API promises.")
+
+
 def _read(model: type[_Body], answer: Answer) -> _Body:
     try:
         return model.model_validate_json(answer.body)
     except ValidationError:
-        raise BadResponse(
-            f"Luma's answer ({answer.status}) is not the promised {model.__name__}."
-        ) from None
+        raise _unpromised(answer) from None
 
 
 def _read_new_job(answer: Answer) -> Generation:
@@ -53,7 +56,16 @@ def _read_words(answer: Answer) -> list[str]:
     try:
         return _WORDS.validate_json(answer.body)
     except ValidationError:
-        raise BadResponse(f"Luma's answer ({answer.status}) is not a list of words.") from None
+        raise _unpromised(answer) from None
+
+
+def _read_nothing(answer: Answer) -> None:
+    """See that a success is Luma's own: what stands between may answer 200 with a page of HTML."""
+    if answer.body.strip():
+        try:
+            from_json(answer.body)
+        except ValueError:
+            raise _unpromised(answer) from None
 
 
 class DreamMachine:
@@ -125,7 +137,7 @@ class DreamMachine:
     async def delete_generation(self, generation_id: str) -> None:
         """DELETE /generations/{id}: 204 without a body."""
         path = f"/generations/{checked_id(generation_id)}"
-        await self._sender.send(Call("DELETE", path), self._auth)
+        _read_nothing(await self._sender.send(Call("DELETE", path), self._auth))
 
     async def get_credits(self) -> Credits:
         """GET /credits: the balance in US cents."""

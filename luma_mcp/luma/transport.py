@@ -5,9 +5,11 @@ import ssl
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
 
 import aiohttp
 import httpx
+from aiohttp.connector import Connection
 from httpx_aiohttp import AiohttpTransport
 
 from luma_mcp import __version__
@@ -73,6 +75,29 @@ async def _send_once(
         raise aiohttp.ClientConnectionError(str(error)) from error
 
 
+class _CleanConnector(aiohttp.TCPConnector):
+    """Lends no connection on which something came that nobody had asked for.
+
+    aiohttp looks at that when a connection is given back, but not when it is lent again: what came
+    while it lay idle would be taken for the answer to the next request, which is somebody else's.
+    """
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Any],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
+    ) -> Connection:
+        """Give a connection from the pool, or a new one."""
+        connection = await super().connect(req, traces, timeout)
+        for _ in range(self.limit):  # no more than that can lie idle
+            if connection.protocol is None or not connection.protocol.should_close:
+                break
+            connection.close()
+            connection = await super().connect(req, traces, timeout)
+        return connection
+
+
 @asynccontextmanager
 async def open_client(
     connections: int, timeout_seconds: float
@@ -90,7 +115,7 @@ async def open_client(
     """
 
     def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
+        connector = _CleanConnector(
             limit=connections + 16,
             ssl=ssl_context,
             keepalive_timeout=KEEPALIVE_SECONDS,
@@ -130,6 +155,9 @@ async def read_answer(
         response = await client.send(request, auth=auth, stream=True)
     body = bytearray()
     try:
+        # Packed once, a chunk grows a thousandfold at most; twice, a few kB fill the memory.
+        if len(response.headers.get_list("content-encoding", split_commas=True)) > 1:
+            raise Interrupted(response.status_code, b"", "the answer is packed more than once")
         async with asyncio.timeout_at(deadline):
             async for chunk in response.aiter_bytes():
                 body += chunk

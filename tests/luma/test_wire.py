@@ -181,7 +181,7 @@ async def test_a_rejected_key_is_not_taken_for_a_list_that_is_gone() -> None:
 @pytest.mark.parametrize("answer", [{"concepts": ["pan_left"]}, ["pan_left", None], [["x"]], None])
 async def test_a_list_of_other_things_than_words_is_a_bad_response(answer: object) -> None:
     async with playing(answering(200, answer)) as upstream, open_sender(upstream.url) as sender:
-        with pytest.raises(BadResponse, match=r"\(200\) is not a list of words"):
+        with pytest.raises(BadResponse, match=r"\(200\) is not what its API promises"):
             await DreamMachine(sender, "luma-key").list_concepts()
 
 

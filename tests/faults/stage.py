@@ -1,0 +1,101 @@
+"""The whole server on a real socket between a client and an upstream that plays faults."""
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from fastmcp import Client
+from fastmcp.client.client import CallToolResult
+from starlette.applications import Starlette
+
+from luma_mcp.services import Services
+from luma_mcp.watching import Pace
+from tests.conftest import KEY
+from tests.e2e.test_first_light import connect
+from tests.faults.matrix import CALLS, Row
+from tests.faults.scenes import good, one_by_one
+from tests.luma.upstream import Scene, Upstream
+from tests.servers import application_and_url, bound_socket
+from tests.tools.calls import MODERN, call
+
+
+class RestlessClock:
+    """A clock that jumps on while a watch rests and who waits sleeps, and not during a look."""
+
+    def __init__(self) -> None:
+        self._time = 0.0
+        self._dues: list[float] = []
+
+    def time(self) -> float:
+        return self._time
+
+    async def sleep(self, seconds: float) -> None:
+        due = self._time + seconds
+        self._dues.append(due)
+        try:
+            while self._time < due:
+                await asyncio.sleep(0)
+                if len(self._dues) > 1:
+                    self._time = max(self._time, min(self._dues))
+        finally:
+            self._dues.remove(due)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The running server, the upstream behind it and a client before it."""
+
+    app: Starlette
+    client: Client
+    upstream: Upstream
+    door: socket.socket
+    doors: AsyncExitStack
+
+    @property
+    def services(self) -> Services:
+        return self.app.state.services
+
+    async def open(self) -> None:
+        """Let the upstream listen; until then connections are refused."""
+        server = await asyncio.start_server(self.upstream.converse, sock=self.door)
+        await self.doors.enter_async_context(server)
+
+    def play(self, *scenes: Scene) -> None:
+        self.upstream.scenes = (one_by_one(*scenes),)
+
+    async def call(self, tool: str, **more: object) -> CallToolResult:
+        return await call(self.client, tool, **{**CALLS[tool], **more})
+
+    async def talks_end(self) -> None:
+        """Return when no connection is left."""
+        while self.upstream.talks:
+            await asyncio.wait([self.upstream.talks.pop()])
+
+    async def can_stop(self) -> None:
+        """Return when no call is under way, after which the server takes no waits any more."""
+        self.services.stop()
+        await self.services.under_way.answered()
+
+
+@asynccontextmanager
+async def staged(row: Row, era: str = MODERN) -> AsyncGenerator[Stage]:
+    """Build the stage for a row; the server has as many slots as there are calls at once."""
+    async with AsyncExitStack() as doors:
+        door = doors.enter_context(bound_socket())
+        async with (
+            application_and_url(
+                pace=Pace(RestlessClock(), spread=lambda: 0.0),
+                sandbox=False,
+                dream_machine_url=row.url.format(port=door.getsockname()[1]),
+                upstream_timeout_seconds=row.seconds,
+                upstream_connections=row.slots,
+            ) as (app, url),
+            connect(f"{url}/mcp", KEY, era) as client,
+        ):
+            stage = Stage(app, client, Upstream((good,)), door, doors)
+            if row.scenes:
+                await stage.open()
+            yield stage
+        await stage.talks_end()
