@@ -2,14 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+CLIENTS := tests/e2e/clients
 
-.PHONY: run test bench lint lock clean
+.PHONY: run test clients bench lint lock clean
 
 run: $(STAMP)-run  ## serve on http://127.0.0.1:8000 with the sandbox; needs no key
 	$(BIN)/python server.py --sandbox
 
 test: $(STAMP)-dev  ## the whole suite; what the machine lacks is skipped with the reason
 	$(BIN)/python -m pytest --cov --cov-report=term
+
+clients: $(CLIENTS)/.venv/.installed  ## Python clients of others, which the whole suite needs
 
 lint: $(STAMP)-dev  ## style, types, floors
 	$(BIN)/ruff check
@@ -27,13 +30,15 @@ lock: $(STAMP)-dev  ## resolve the dependencies anew
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra sandbox --group dev \
 	  --constraint requirements.lock --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --quiet --output-file requirements-dev.lock
-
+	$(BIN)/uv pip compile $(CLIENTS)/requirements.in --universal --upgrade --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet \
+	  --output-file $(CLIENTS)/requirements.lock
 	npm install --prefix tests/e2e/node --package-lock-only --omit-lockfile-registry-resolved \
 	  --ignore-scripts --no-audit --no-fund --loglevel=error
 	$(BIN)/python -m tests.e2e.node_lock
 
 clean:
-	rm -rf .venv
+	rm -rf .venv $(CLIENTS)/.venv
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("luma-mcp needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
@@ -46,3 +51,8 @@ $(STAMP)-run: requirements.lock | .venv/bin/python
 $(STAMP)-dev: requirements-dev.lock | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
 	touch $(STAMP)-run $@
+
+$(CLIENTS)/.venv/.installed: $(CLIENTS)/requirements.lock | .venv/bin/python
+	$(BIN)/python -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	touch $@

@@ -176,11 +176,11 @@ class WaitingRoom:
 
     async def _stay(self, group: _Group, seconds: float, report: Report | None) -> Any:  # noqa: ANN401 - a Job
         watch, clock = group.watch, self._pace.clock
-        started = clock.time()
+        now = started = clock.time()
         deadline = started + seconds
         while True:
             # Taken before anything is awaited, so that no change is missed.
-            news, job, now = watch.news, watch.job, clock.time()
+            news, job = watch.news, watch.job
             if watch.error is not None:
                 raise _own(watch.error, group) from watch.error.__cause__
             if now >= deadline or self._stopping:
@@ -192,6 +192,7 @@ class WaitingRoom:
                 return job
             tick = math.inf if report is None else REPORT_SECONDS
             await self._pace.until(min(deadline, now + tick), news)
+            now = clock.time()
 
     def _nothing_learnt(self, group: _Group, now: float) -> None:
         """Say what kept the watch from learning anything, if it was more than time."""

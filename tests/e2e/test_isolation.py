@@ -1,163 +1,237 @@
 """Many callers at once: no answer and no call of Luma ever carries another caller's key."""
 
 import asyncio
-import hashlib
 import json
-import re
+from base64 import b64encode
 from collections import Counter
-from itertools import product
-from typing import Any, NamedTuple
-from uuid import NAMESPACE_URL, uuid5
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import chain, product
+from urllib.parse import quote
 
-import aiohttp
-from mcp.types import LATEST_PROTOCOL_VERSION
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+import pytest
+import uvloop
+from fastmcp import Client
+from fastmcp.client.transports import SSETransport
 
-from luma_mcp.settings import load_settings
-from luma_mcp.web.app import build_app
-from tests.servers import serving
+from tests.e2e import crowd
+from tests.e2e.callers import CALLERS, EVERYBODY, Caller, Order, shows_a_key
+from tests.e2e.crowd import CREATING, ERAS, HEADERS, PATHS, TOOLS, WAITING, Answer, Call, Crowd
+from tests.e2e.echoing_luma import GARBAGE, PARTY, PASSING, EchoingLuma, scene_of
+from tests.e2e.processes import fetch, serving_process
+from tests.servers import misbehaving
 
-CALLERS, CALLS, AT_ONCE = 50, 2_000, 64
-KEYS = [f"luma-caller-{number}" for number in range(CALLERS)]
-TOOLS = ("get_generation", "list_generations", "create_generation")
-CANARY = re.compile(r"[0-9a-f]{64}")
-HEADERS = ("Authorization", "X-API-Key", "X-Auth-Token", "X-Luma-API-Key")
-META = {
-    "io.modelcontextprotocol/protocolVersion": LATEST_PROTOCOL_VERSION,
-    "io.modelcontextprotocol/clientInfo": {"name": "crowd", "version": "1"},
-    "io.modelcontextprotocol/clientCapabilities": {},
+pytestmark = pytest.mark.timeout(300)  # the machine may be slow
+VARIABLES = {
+    "LUMA_MCP_LEGACY_SSE": "true",
+    "LUMA_MCP_LOG_LEVEL": "debug",
+    "LUMA_MCP_LOG_FORMAT": "json",
+    # Measuring the server's coverage here too would take it twice as long.
+    "COVERAGE_PROCESS_CONFIG": "",
 }
+PAGES = ("/", "/healthz", "/readyz")
+CALLERS_OF_2024 = CALLERS[::10]
+TOOLS_OF_2024 = (WAITING, "create_generation", *TOOLS[-8:])
+DELETING = "delete_generation"
 
 
-def canary(key: str) -> str:
-    return hashlib.sha256(f"canary of {key}".encode()).hexdigest()
+@dataclass(frozen=True)
+class Run:
+    """What was asked of the server, and everything that it said."""
+
+    luma: EchoingLuma
+    crowd: Crowd
+    answers_of_2024: list[Answer] = field(default_factory=list)
+    pages: list[str] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+
+    @property
+    def calls(self) -> list[Call]:
+        """All calls of the crowd that came with a key."""
+        return [call for call in chain.from_iterable(self.crowd.groups) if call.caller]
+
+    @property
+    def answers(self) -> list[Answer]:
+        """All answers to them, by either transport, and what leavers heard."""
+        heard = [*self.crowd.answers, *self.crowd.beginnings, *self.answers_of_2024]
+        return [answer for answer in heard if answer.call.caller]
 
 
-def id_of(key: str) -> str:
-    return str(uuid5(NAMESPACE_URL, key))
-
-
-class EchoingLuma:
-    """An upstream that answers with the canary of the key that came, and remembers who asked."""
-
-    def __init__(self) -> None:
-        self.asked: Counter[tuple[str, str]] = Counter()
-
-    async def generation(self, request: Request) -> Response:
-        """One generation, or one made: the prompt is the canary of the key that came."""
-        key = request.headers["authorization"].removeprefix("Bearer ")
-        wanted = request.path_params.get("id")
-        if request.method == "POST":
-            wanted = json.loads(await request.body())["prompt"].removeprefix("For ")
-        self.asked[key, wanted] += 1
-        await asyncio.sleep(0)
-        job = {"id": id_of(key), "state": "dreaming", "request": {"prompt": canary(key)}}
-        return JSONResponse(job, status_code=201 if request.method == "POST" else 200)
-
-    async def page(self, request: Request) -> Response:
-        """A page whose offset says who should be asking."""
-        key = request.headers["authorization"].removeprefix("Bearer ")
-        self.asked[key, KEYS[int(request.query_params["offset"])]] += 1
-        job = {"id": id_of(key), "state": "queued", "request": {"prompt": canary(key)}}
-        return JSONResponse({"generations": [job], "has_more": False})
-
-    def app(self) -> Starlette:
-        return Starlette(
-            routes=[
-                Route("/generations/video", self.generation, methods=["POST"]),
-                Route("/generations/{id}", self.generation),
-                Route("/generations", self.page),
-            ]
-        )
-
-
-class Call(NamedTuple):
-    """Who calls, and how."""
-
-    key: str
-    modern: bool
-    header: str
-    tool: str
-
-
-def plan() -> list[Call]:
-    """Let neighbours in time be different callers, each of them turning through all ways."""
-    calls = []
-    for number in range(CALLS):
-        turn, place = divmod(number, CALLERS)
-        calls.append(
-            Call(
-                key=KEYS[place * 7 % CALLERS],
-                modern=bool((number + turn) % 2),
-                header=HEADERS[(number + turn // 2) % len(HEADERS)],
-                tool=TOOLS[(number + turn // 8) % len(TOOLS)],
-            )
-        )
-    return calls
-
-
-def message(call: Call) -> tuple[dict[str, Any], dict[str, str]]:
-    """Write a call that only this key's caller makes, in one era or the other."""
-    key, name, tool = call.key, call.header, call.tool
-    arguments = {
-        "get_generation": {"generation_id": id_of(key)},
-        "list_generations": {"offset": KEYS.index(key)},
-        "create_generation": {"prompt": f"For {key}"},
-    }[tool]
-    headers = {
-        name: f"Bearer {key}" if name == "Authorization" else key,
-        "Accept": "application/json, text/event-stream",
-    }
-    params: dict[str, Any] = {"name": tool, "arguments": arguments}
-    if call.modern:
-        params["_meta"] = META
-        headers["MCP-Protocol-Version"] = LATEST_PROTOCOL_VERSION
-        headers |= {"Mcp-Method": "tools/call", "Mcp-Name": tool}
-    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}, headers
-
-
-async def crowd(endpoint: str) -> list[tuple[Call, str]]:
-    """Make all calls over few shared connections; gives each with its answer."""
-    answers: list[tuple[Call, str]] = []
-    calls = iter(plan())
-
-    async def one_of_the_crowd(session: aiohttp.ClientSession) -> None:
+async def _over_a_stream_of_2024(url: str, caller: Caller, answers: list[Answer]) -> None:
+    """Call some tools over the HTTP+SSE transport, while all others use the newer one."""
+    calls = [
+        Call(caller, tool, Order(marker, 200, 1000 + place))
+        for place, tool in enumerate(TOOLS_OF_2024)
+        for marker in [(caller.marker, EVERYBODY)[place % 2]]
+    ]
+    headers = crowd.keys_of(calls[0]._replace(header=HEADERS[caller.number % len(HEADERS)]))
+    async with Client(SSETransport(f"{url}/sse", headers=headers)) as client:
         for call in calls:
-            body, headers = message(call)
-            # It goes out on whatever connection is free.
-            async with session.post(endpoint, json=body, headers=headers) as response:
-                answers.append((call, await response.text()))
-
-    async with (
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=AT_ONCE // 2)) as session,
-        asyncio.TaskGroup() as tasks,
-    ):
-        for _ in range(AT_ONCE):
-            tasks.create_task(one_of_the_crowd(session))
-    return answers
+            result = await client.call_tool(**crowd.params_of(call), raise_on_error=False)
+            said = f"{result.content} {result.structured_content}"
+            answers.append(Answer(call, 200, said))
 
 
-async def test_2000_interleaved_calls_of_50_callers_never_mix() -> None:
+async def _run() -> Run:
     luma = EchoingLuma()
-    async with serving(luma.app()) as upstream:
-        app = build_app(load_settings(dream_machine_url=upstream))
-        async with serving(app) as url:
-            answers = await crowd(f"{url}/mcp")
-    assert len(answers) == CALLS
-    for key in KEYS:
-        made = [call for call, _ in answers if call.key == key]
-        assert {(call.modern, call.header) for call in made} == set(product((False, True), HEADERS))
-        assert {(call.modern, call.tool) for call in made} == set(product((False, True), TOOLS))
-    owners = {canary(key): key for key in KEYS}
+    async with (
+        misbehaving(luma.converse) as upstream,
+        serving_process(LUMA_MCP_DREAM_MACHINE_URL=upstream, **VARIABLES) as server,
+    ):
+        run = Run(luma, Crowd(server.url, luma), log=server.log)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(run.crowd.call())
+            for caller in CALLERS_OF_2024:
+                tasks.create_task(_over_a_stream_of_2024(server.url, caller, run.answers_of_2024))
+        for page in PAGES:
+            run.pages.append((await fetch(f"{server.url}{page}")).text)
+    return run
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    """Let the crowd call, once for all that is asserted of it."""
+    return uvloop.run(_run())
+
+
+def _is_mute(call: Call) -> bool:
+    """Tell whether Luma's answer to the call says nothing that is passed on."""
+    if call.tool in PATHS:
+        return bool(call.caller) and scene_of(call.caller) == GARBAGE
+    if call.tool == DELETING:
+        return call.order.scene in {200, 429, GARBAGE}
+    # Whoever waits or asks again hears more than the garbage.
+    return call.order.scene == GARBAGE and call.tool != WAITING
+
+
+def _evidence(call: Call) -> set[str]:
+    """Give the words by which Luma, having seen the key, lets a caller know that it is theirs."""
+    assert call.caller
+    if _is_mute(call):
+        return set()
+    return {call.caller.marker} if _is_a_balance(call) else {call.caller.canary}
+
+
+def _is_a_balance(call: Call) -> bool:
+    return call.tool == "get_credits" and bool(call.caller) and scene_of(call.caller) == 200
+
+
+def _counted(calls: Iterable[Call]) -> Counter[tuple[Caller | None, Order | str]]:
+    return Counter((call.caller, call.subject) for call in calls)
+
+
+def test_20_000_calls_of_200_callers_are_made_in_every_way(run: Run) -> None:
+    assert len(run.calls) == 20_000
+    for caller in CALLERS:
+        made = [call for call in run.calls if call.caller == caller]
+        assert {(call.tool, call.era) for call in made} == set(product(TOOLS, ERAS))
+        assert {(call.header, call.era) for call in made} == set(product(HEADERS, ERAS))
+        assert {call.tool for call in made if call.waits} == {WAITING, *CREATING}
+    # Who leaves takes the connection along; the others were used by many in turn.
+    assert sum(len(callers) > 5 for callers in run.crowd.callers) > crowd.CONNECTIONS
+
+
+def test_every_call_is_answered(run: Run) -> None:
+    left = sum(call.leaves for call in run.calls)
+    kept = [answer for answer in run.crowd.answers if answer.call.caller]
+    assert len(kept) == len(run.calls) - left
+    assert {answer.status for answer in run.answers} == {200}
+    assert len(run.answers_of_2024) == len(CALLERS_OF_2024) * len(TOOLS_OF_2024)
+
+
+def test_an_answer_tells_of_nobody_but_its_caller(run: Run) -> None:
     mixed = [
-        call
-        for call, text in answers
-        if {owners.get(word) for word in CANARY.findall(text)} != {call.key}
+        answer
+        for answer in run.answers
+        if answer.call.caller
+        and not answer.whose <= {answer.call.caller.canary, answer.call.caller.marker}
     ]
     assert mixed == []
-    assert sum(luma.asked.values()) == CALLS
-    assert [pair for pair in luma.asked if pair[1] not in {pair[0], id_of(pair[0])}] == []
-    assert not [call for call, text in answers if any(key in text for key in KEYS)]
+
+
+def test_an_answer_is_made_of_what_luma_said_to_its_callers_key(run: Run) -> None:
+    unfounded = [
+        answer
+        for answer in run.answers
+        if not answer.call.leaves and not _evidence(answer.call) <= answer.whose
+    ]
+    assert unfounded == []
+
+
+def test_whoever_brings_no_key_gets_nothing_of_anybody(run: Run) -> None:
+    strangers = [answer for answer in run.crowd.answers if answer.call.caller is None]
+    assert {call.tool for call, _, _ in strangers} == set(TOOLS)
+    assert {answer.status for answer in strangers} == {401}
+    assert [answer for answer in strangers if answer.whose] == []
+
+
+def test_introducing_a_client_tells_of_nobody(run: Run) -> None:
+    assert len(run.crowd.greetings) == 2 * len(CALLERS)
+    assert not [text for text in run.crowd.greetings if Answer(run.calls[0], 200, text).whose]
+
+
+def test_luma_is_asked_for_each_call_with_its_callers_own_key(run: Run) -> None:
+    assert run.luma.strays == []
+    calls = [*run.calls, *(answer.call for answer in run.answers_of_2024)]
+    sent = _counted(call for call in calls if call.order.scene != PARTY)
+    assert sent - run.luma.asked == Counter()
+    more = {subject for _, subject in run.luma.asked} - {subject for _, subject in sent}
+    assert {order.scene for order in more if isinstance(order, Order)} == {PARTY}
+
+
+def test_callers_who_wait_for_the_same_job_share_looks_with_themselves_alone(run: Run) -> None:
+    waiting = _counted(call for call in run.calls if call.order.scene == PARTY)
+    assert set(waiting.values()) == {4}
+    looks = Counter({party: run.luma.asked[party] - 1 for party in waiting})  # one made the job
+    assert min(looks.values()) >= 2
+    assert looks.total() < waiting.total()
+
+
+def test_everybody_who_waits_is_told_their_own_progress(run: Run) -> None:
+    waited = [answer for answer in run.crowd.answers if answer.call.waits and _goes_on(answer)]
+    assert len(waited) > 2_500
+    untold = [
+        answer
+        for answer in waited
+        if f"generation {answer.call.order.id}" not in answer.text.partition('"result"')[0]
+    ]
+    assert untold == []
+
+
+def _goes_on(answer: Answer) -> bool:
+    """Tell whether there was a job to wait for."""
+    passes = answer.call.tool == WAITING and answer.call.order.scene in PASSING
+    return passes or answer.call.order.scene in {200, 429, PARTY}
+
+
+def test_no_key_is_shown_in_whatever_form(run: Run) -> None:
+    texts = [*run.pages, *run.crowd.greetings, *(answer.text for answer in run.answers)]
+    assert [text for text in texts if shows_a_key(text)] == []
+    assert [line for line in run.log if shows_a_key(line)] == []
+
+
+def test_each_call_is_logged_once_under_its_own_caller(run: Run) -> None:
+    lines = [json.loads(line) for line in run.log if line.startswith("{")]
+    calls = [*run.calls, *(answer.call for answer in run.answers_of_2024)]
+    made = Counter((call.caller.principal, call.tool) for call in calls if call.caller)
+    logged = Counter((line["key"], line["tool"]) for line in lines if line["event"] == "call")
+    assert logged == made
+
+
+async def test_a_key_that_comes_with_the_arguments_of_another_would_be_noticed() -> None:
+    ada, bob = CALLERS[:2]
+    order = Order(bob.marker, 200, 0)
+    luma = EchoingLuma()
+    async with misbehaving(luma.converse) as url:
+        for caller in (ada, bob):
+            headers = {"Authorization": f"Bearer {caller.key}"}
+            await fetch(f"{url}/generations/{order.id}", **headers)
+    (stray,) = luma.strays
+    assert order.id in stray.target
+    assert luma.asked == {(bob, order): 1}
+
+
+def test_a_key_that_is_shown_would_be_noticed() -> None:
+    for key in (caller.key for caller in CALLERS):
+        for form in (key, quote(key), b64encode(f"user:{key}".encode()).decode()):
+            assert shows_a_key(f"A text with {form} in it")

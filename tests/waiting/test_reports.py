@@ -1,7 +1,7 @@
 """What waiters are told while they wait."""
 
 from luma_mcp.waiting import WaitingRoom
-from tests.clocks import LookedAt, WaitingClock
+from tests.clocks import LookedAt, WaitingClock, settle
 from tests.waiting.room import QUEUED, Told, at_once, leave, start
 
 
@@ -65,3 +65,13 @@ async def test_a_slow_report_misses_no_change(
     told.hears.set()
     assert (await at_once(waiting)).state == "completed"
     assert told.lines == [("queued", 0), ("completed", 11.5)]
+
+
+async def test_nobody_is_told_that_time_passes_before_it_does(job: LookedAt) -> None:
+    room = WaitingRoom()  # on the machine's own clock, which never stands still
+    told = Told()
+    job.answers.clear()
+    waiting = start(room, job, report=told)
+    await settle()
+    assert told.lines == []
+    await leave(waiting)

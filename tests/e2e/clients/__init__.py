@@ -1,0 +1,1 @@
+"""Other people's clients, each on its way from a prompt to a finished video."""
