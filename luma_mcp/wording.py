@@ -64,9 +64,17 @@ def reason_of(error: dict[str, Any]) -> str:
 
 def one_line(text: str, length: int = MAX_QUOTE) -> str:
     """Make foreign text one printable line of bounded length; says nothing about secrets."""
-    # More than enough is read of it: blanks and unprintable characters fold.
-    line = " ".join(_UNPRINTABLE.sub(" ", text[: length * 16]).split())
+    line = _folded(text[: length * 2])
+    if len(line) <= length < len(text):
+        # More than enough is read of it: blanks and unprintable characters fold.
+        line = _folded(text[: length * 16])
     return line if len(line) <= length else f"{line[:length].rstrip()}…"
+
+
+def _folded(text: str) -> str:
+    if not text.isprintable():
+        text = _UNPRINTABLE.sub(" ", text)
+    return " ".join(text.split())
 
 
 def count(number: int, noun: str) -> str:

@@ -7,9 +7,11 @@ that the job may exist, because a second POST could be a second charge.
 
 import asyncio
 import functools
+import json
 import random
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -31,6 +33,7 @@ MAY_EXIST = (
     "The job may have been created and charged. Look for it with list_generations before you "
     "create it again."
 )
+_ID = re.compile(ID_PATTERN)
 _NEXT_ID = re.compile(rf'"id"\s*:\s*"({ID_PATTERN})"'.encode())
 
 
@@ -56,8 +59,14 @@ class Call:
 def id_in(body: bytes, call: Call) -> str | None:
     """Rescue the id of a created job from an answer that cannot be read as a whole.
 
-    Ids that the request itself named (keyframes are echoed) are not the job's.
+    The id at the top is the job's. Where the text is no JSON, it is the first that the request
+    itself did not name (keyframes are echoed).
     """
+    with suppress(ValueError, RecursionError):
+        whole = json.loads(body)
+        found = whole.get("id") if isinstance(whole, dict) else None
+        if isinstance(found, str) and _ID.fullmatch(found):
+            return found
     named = {found.lower() for found in _NEXT_ID.findall(call.body or b"")}
     for found in _NEXT_ID.findall(body):
         if found.lower() not in named:

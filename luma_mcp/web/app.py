@@ -31,7 +31,7 @@ from luma_mcp.web.envelope import Envelope
 from luma_mcp.web.guards import HostOriginGuard, TrimmedHeaders
 from luma_mcp.web.home import Home
 from luma_mcp.web.plain_calls import PlainCalls
-from luma_mcp.web.refusals import refusal
+from luma_mcp.web.refusals import Explained, refusal
 from luma_mcp.web.streams import KEEP_ALIVE_SECONDS, EndedStream, keep_alive_every
 
 
@@ -145,7 +145,7 @@ def build_app(
 
     mcp = build_mcp(services, auth=verifier)
     streamable = mcp.http_app(path=MCP_PATH, stateless_http=True, json_response=False)
-    plain = PlainCalls(streamable, mcp.calls, mcp.info, KEEP_ALIVE_SECONDS)
+    plain = PlainCalls(Explained(streamable), mcp.calls, mcp.info, KEEP_ALIVE_SECONDS)
     gate = KeyGate(Envelope(plain), verifier)
     sandbox_routes, emulator = _sandbox_routes(settings, sandbox_clock)
 

@@ -5,6 +5,7 @@ The framework's own refusals repeat the input and name its classes; and it takes
 """
 
 import json
+import re
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -16,7 +17,10 @@ from luma_mcp.web.refusals import refusal
 
 MAX_BODY_BYTES = 256 * 1024  # dozens of times the longest prompt with all its links
 PARSE_ERROR, INVALID_REQUEST, INVALID_PARAMS = -32700, -32600, -32602  # JSON-RPC 2.0, section 5.1
+MAX_DIGITS = 20  # of a length; some servers let endless ones through
 _MESSAGE = "luma_mcp.message"
+# Half a surrogate pair, which JSON can hold, could not be written into an answer.
+_HALF_A_PAIR = re.compile(r"[\ud800-\udfff]")
 
 Problem = tuple[int, str]
 
@@ -26,7 +30,9 @@ class _Left(Exception):
 
 
 def _is_id(value: object) -> bool:
-    return isinstance(value, str | int) and not isinstance(value, bool)
+    if isinstance(value, str):
+        return not _HALF_A_PAIR.search(value)
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _problem_in_call(message: dict[str, Any]) -> Problem | None:
@@ -41,6 +47,21 @@ def _problem_in_call(message: dict[str, Any]) -> Problem | None:
     return None
 
 
+def _is_result(message: dict[str, Any]) -> bool:
+    return "id" in message and "error" not in message and isinstance(message.get("result"), dict)
+
+
+def _is_error(message: dict[str, Any]) -> bool:
+    error = message.get("error")
+    return (
+        "id" in message
+        and "result" not in message
+        and isinstance(error, dict)
+        and type(error.get("code")) is int
+        and isinstance(error.get("message"), str)
+    )
+
+
 def problem_in(message: object) -> Problem | None:
     """Say what keeps a value from being one message of JSON-RPC 2.0, as MCP wants it."""
     if isinstance(message, list):
@@ -50,8 +71,8 @@ def problem_in(message: object) -> Problem | None:
     if "id" in message and not _is_id(message["id"]):
         return INVALID_REQUEST, "id must be a text or a whole number."
     if "method" not in message:
-        answers = "result" in message or "error" in message
-        return None if answers else (INVALID_REQUEST, "The message has no method.")
+        is_reply = _is_result(message) or _is_error(message)
+        return None if is_reply else (INVALID_REQUEST, "The message has no method.")
     if not isinstance(message["method"], str):
         return INVALID_REQUEST, "method must be a text."
     return _problem_in_call(message)
@@ -68,7 +89,7 @@ def _explanation(message: object, problem: Problem) -> Response:
 async def _read(scope: Scope, receive: Receive) -> bytes | None:
     """Read the body; None when it is too large."""
     declared = Headers(scope=scope).get("content-length", "0")
-    if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
+    if declared.isdecimal() and int(declared[:MAX_DIGITS]) > MAX_BODY_BYTES:
         return None
     body = bytearray()
     while True:

@@ -1,8 +1,8 @@
-"""What one `get_generation` over /mcp costs, against a bare endpoint that makes the same call."""
+"""What tool calls over /mcp cost, against bare endpoints that make the same calls of Luma."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
 
@@ -13,28 +13,24 @@ from mcp.types import LATEST_PROTOCOL_VERSION
 from tests.bench.processes import process_of
 from tests.bench.upstream import ID
 
-BARE, PER_CALL = "bare endpoint, shared client", "a client per call"
 KEY = {"Authorization": "Bearer luma-bench"}
 ACCEPT = {"Accept": "application/json, text/event-stream"}
+# Means the same, but is not so plain that the call would be answered past the framework.
+ACCEPT_OF_THE_FRAMEWORK = {"Accept": "application/*, text/*"}
 MODERN = {
     "MCP-Protocol-Version": LATEST_PROTOCOL_VERSION,
     "Mcp-Method": "tools/call",
-    "Mcp-Name": "get_generation",
 }
 META = {
     "io.modelcontextprotocol/protocolVersion": LATEST_PROTOCOL_VERSION,
     "io.modelcontextprotocol/clientInfo": {"name": "bench", "version": "1"},
     "io.modelcontextprotocol/clientCapabilities": {},
 }
-CALL = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "tools/call",
-    "params": {"name": "get_generation", "arguments": {"generation_id": ID}},
-}
-MODERN_CALL = {**CALL, "params": {**CALL["params"], "_meta": META}}
+VIDEO = {"prompt": "A paper boat on a quiet lake at dawn", "model": "ray-2"}
+PER_CALL = "a client per call"
 
 Ask = Callable[[aiohttp.ClientSession], Awaitable[None]]
+Json = Mapping[str, object]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +38,7 @@ class Bounds:
     """How much is measured; the slow way is asked less often."""
 
     rounds: int = 5
-    calls: int = 1_500
+    calls: int = 1_000
     calls_of_the_slow: int = 100
     warm_up: int = 50
     at_once: int = 16
@@ -61,15 +57,47 @@ def asking(method: str, url: str, **how: object) -> Ask:
     return ask
 
 
-def ways(url: str) -> dict[str, Ask]:
-    """The same upstream call by four ways into the same process."""
+def calling(url: str, tool: str, arguments: Json, *, modern: bool, accept: Json = ACCEPT) -> Ask:
+    """Call a tool over /mcp, in protocol 2026-07-28 or in an earlier one."""
+    params: dict[str, object] = {"name": tool, "arguments": arguments}
+    headers = {**KEY, **accept}
+    if modern:
+        params["_meta"] = META
+        headers |= MODERN | {"Mcp-Name": tool}
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    return asking("POST", f"{url}/mcp", json=message, headers=headers)
+
+
+def ways(url: str) -> dict[str, dict[str, Ask]]:
+    """For each of Luma's operations the ways to it, the bare one first."""
+    job, page = {"generation_id": ID}, {"limit": 100}
+
+    def both(tool: str, arguments: Json) -> dict[str, Ask]:
+        return {
+            f"{tool}, 2026-07-28": calling(url, tool, arguments, modern=True),
+            f"{tool}, earlier": calling(url, tool, arguments, modern=False),
+        }
+
+    def by_the_framework(*, modern: bool) -> Ask:
+        accept = ACCEPT_OF_THE_FRAMEWORK
+        return calling(url, "get_generation", job, modern=modern, accept=accept)
+
     return {
-        BARE: asking("GET", f"{url}/bare/{ID}", headers=KEY),
-        "get_generation, 2026-07-28": asking(
-            "POST", f"{url}/mcp", json=MODERN_CALL, headers=KEY | ACCEPT | MODERN
-        ),
-        "get_generation, earlier": asking("POST", f"{url}/mcp", json=CALL, headers=KEY | ACCEPT),
-        PER_CALL: asking("GET", f"{url}/per-call/{ID}", headers=KEY),
+        "one job": {
+            "bare endpoint": asking("GET", f"{url}/bare/{ID}", headers=KEY),
+            **both("get_generation", job),
+            "  2026-07-28, by the framework": by_the_framework(modern=True),
+            "  earlier, by the framework": by_the_framework(modern=False),
+            PER_CALL: asking("GET", f"{url}/per-call/{ID}", headers=KEY),
+        },
+        "a list of 100 jobs": {
+            "bare endpoint": asking("GET", f"{url}/bare-list?limit=100&offset=0", headers=KEY),
+            **both("list_generations", page),
+        },
+        "a new video": {
+            "bare endpoint": asking("POST", f"{url}/bare-create", json=VIDEO, headers=KEY),
+            **both("create_generation", VIDEO),
+        },
     }
 
 
@@ -95,18 +123,20 @@ async def cost(
     return (await cpu_of(session, url) - before) / calls * 1e6
 
 
-async def measure(url: str, bounds: Bounds = USUAL) -> dict[str, float]:
-    """Measure every way in, in turn, and take medians."""
-    samples: dict[str, list[float]] = {}
+async def measure(url: str, bounds: Bounds = USUAL) -> dict[str, dict[str, float]]:
+    """Measure every way, in turn, and take medians."""
+    samples: dict[tuple[str, str], list[float]] = {}
+    table = ways(url)
+    each = [(group, name, ask) for group, row in table.items() for name, ask in row.items()]
     async with aiohttp.ClientSession() as session:
-        for ask in ways(url).values():
+        for _, _, ask in each:
             await cost(session, url, ask, bounds.warm_up, bounds.at_once)
         for _ in range(bounds.rounds):
-            for name, ask in ways(url).items():
+            for group, name, ask in each:
                 calls = bounds.calls_of_the_slow if name == PER_CALL else bounds.calls
                 spent = await cost(session, url, ask, calls, bounds.at_once)
-                samples.setdefault(name, []).append(spent)
-    return {name: median(costs) for name, costs in samples.items()}
+                samples.setdefault((group, name), []).append(spent)
+    return {group: {name: median(samples[group, name]) for name in table[group]} for group in table}
 
 
 def report(bounds: Bounds = USUAL) -> list[str]:
@@ -117,8 +147,10 @@ def report(bounds: Bounds = USUAL) -> list[str]:
         process_of("tests.bench.tool_server", luma) as url,
     ):
         costs = uvloop.run(measure(url, bounds))
-    floor = costs[BARE]
     lines = [f"CPU of the server per call in microseconds, {bounds.at_once} at once (times bare)"]
-    lines += [f"{name:32}{spent:>10.0f} ({spent / floor:>6.2f})" for name, spent in costs.items()]
+    for group, row in costs.items():
+        floor = next(iter(row.values()))
+        lines.append(f"{group}:")
+        lines += [f"{name:34}{spent:>10.0f} ({spent / floor:>6.2f})" for name, spent in row.items()]
     lines.append(f"measured in {time.monotonic() - started:.0f} s")
     return lines

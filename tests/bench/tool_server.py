@@ -47,6 +47,23 @@ async def bare(request: Request) -> Response:
     return Response(answer.content, media_type="application/json")
 
 
+async def bare_list(request: Request) -> Response:
+    """Likewise, a page."""
+    state = request.app.state
+    url = f"{state.luma}/generations?{request.url.query}"
+    answer = await state.client.get(url, auth=BearerKey(key_of(request)))
+    return Response(answer.content, media_type="application/json")
+
+
+async def bare_create(request: Request) -> Response:
+    """Likewise, a new job."""
+    state, body = request.app.state, await request.body()
+    url, headers = f"{state.luma}/generations/video", {"Content-Type": "application/json"}
+    key = BearerKey(key_of(request))
+    answer = await state.client.post(url, content=body, headers=headers, auth=key)
+    return Response(answer.content, media_type="application/json")
+
+
 async def naive(request: Request) -> Response:
     """Poll for this one call, at the pace of a watch, and pass the last answer on."""
     state, pause = request.app.state, FIRST_PAUSE_SECONDS
@@ -103,6 +120,8 @@ def build(luma: str) -> ASGIApp:
 
     routes = [
         Route("/bare/{id}", bare),
+        Route("/bare-list", bare_list),
+        Route("/bare-create", bare_create, methods=["POST"]),
         Route("/per-call/{id}", per_call),
         Route("/naive/{id}", naive),
         Route("/cpu", cpu),

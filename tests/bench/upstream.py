@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sys
 
 ID = "123e4567-e89b-12d3-a456-426614174000"
@@ -15,15 +16,24 @@ JOB = {
     "model": "ray-2",
     "request": {"generation_type": "video", "model": "ray-2", "prompt": "A paper boat " * 60},
 }
-BODY = json.dumps(JOB).encode()
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
-    len(BODY),
-    BODY,
-)
+PAGE = {"generations": [JOB] * 100, "has_more": True, "limit": 100, "offset": 0}
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+
+
+def _answer(status: bytes, what: object) -> bytes:
+    body = json.dumps(what).encode()
+    head = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    return head % (status, len(body)) + body
+
+
+SEEN, LISTED, CREATED = _answer(b"200 OK", JOB), _answer(b"200 OK", PAGE), _answer(b"201 C", JOB)
 
 
 class Luma(asyncio.Protocol):
-    """Answers every GET with the same job of about 1 kB, kept alive."""
+    """Answers every GET of a job and every POST with the same job of about 1 kB, kept alive.
+
+    A list holds that job a hundred times.
+    """
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport, and what came so far."""
@@ -31,11 +41,19 @@ class Luma(asyncio.Protocol):
         self._transport, self._buffer = transport, b""
 
     def data_received(self, data: bytes) -> None:
-        """Answer each whole request head."""
+        """Answer each whole request."""
         self._buffer += data
         while b"\r\n\r\n" in self._buffer:
-            _, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
-            self._transport.write(ANSWER)
+            head, _, rest = self._buffer.partition(b"\r\n\r\n")
+            length = LENGTH.search(head)
+            expected = int(length[1]) if length else 0
+            if len(rest) < expected:
+                return
+            self._buffer = rest[expected:]
+            listed = b"?" in head.partition(b"\r\n")[0]
+            self._transport.write(
+                CREATED if head.startswith(b"POST") else LISTED if listed else SEEN
+            )
 
 
 async def serve() -> None:

@@ -1,6 +1,7 @@
 """What is no message is refused in plain words, before the framework reads it."""
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
@@ -25,6 +26,12 @@ def call(**changes: object) -> dict[str, Any]:
         ({}, -32600, "A message is an object"),
         (call(jsonrpc="1.0"), -32600, "A message is an object"),
         ({"jsonrpc": "2.0", "id": 1}, -32600, "has no method"),
+        ({"jsonrpc": "2.0", "result": {}}, -32600, "has no method"),
+        ({"jsonrpc": "2.0", "id": 1, "result": SECRET}, -32600, "has no method"),
+        ({"jsonrpc": "2.0", "id": 1, "error": {"message": SECRET}}, -32600, "has no method"),
+        ({"jsonrpc": "2.0", "id": 1, "error": {"code": 1, "message": 2}}, -32600, "has no method"),
+        (call(id="\ud800", jsonrpc="1.0"), -32600, "A message is an object"),
+        (call(id="\ud800"), -32600, "id must be"),
         (call(method=5), -32600, "method must be a text"),
         (call(id={"a": SECRET}), -32600, "id must be"),
         (call(id=True), -32600, "id must be"),
@@ -41,7 +48,7 @@ async def test_what_is_no_message_is_refused_and_not_repeated(
     code: int,
     text: str,
 ) -> None:
-    response = await browser.post("/mcp", json=message, headers=KEY)
+    response = await browser.post("/mcp", content=json.dumps(message), headers=KEY)
     assert response.status_code == 400
     error = response.json()["error"]
     assert error["code"] == code
@@ -66,6 +73,7 @@ async def test_a_notification_and_an_answer_of_the_client_pass(browser: httpx.As
     for message in (
         {"jsonrpc": "2.0", "method": "notifications/initialized"},
         {"jsonrpc": "2.0", "id": 1, "result": {}},
+        {"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "No."}},
     ):
         response = await browser.post("/mcp", json=message, headers=KEY)
         assert response.status_code == 202
@@ -101,3 +109,31 @@ async def test_a_client_that_hangs_up_within_its_message_does_no_harm(
     writer.close()
     await writer.wait_closed()
     assert (await browser.get("/healthz")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status", "advice"),
+    [
+        ("POST", {"Accept": "text/html"}, 406, "Accept: application/json, text/event-stream"),
+        ("DELETE", {}, 405, "as a POST"),
+        ("GET", {}, 405, "as a POST"),
+    ],
+)
+@pytest.mark.parametrize("version", ["2025-11-25", "2026-07-28"])
+async def test_what_the_framework_refuses_without_a_word_is_explained(
+    browser: httpx.AsyncClient,
+    method: str,
+    headers: dict[str, str],
+    status: int,
+    advice: str,
+    version: str,
+) -> None:
+    asking = KEY | {"MCP-Protocol-Version": version} | headers
+    content = json.dumps(PING) if method == "POST" else None
+    response = await browser.request(method, "/mcp", content=content, headers=asking)
+    assert response.status_code == status
+    said = response.json()
+    if "error" in said:  # the SDK says it itself
+        return
+    assert advice in said["advice"]
+    assert ("allow" in response.headers) == (status == 405)
