@@ -3,7 +3,10 @@
 A command imports what it needs and nothing else: all of it takes a second or two.
 """
 
+import gc
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import cyclopts
@@ -41,6 +44,16 @@ SANDBOX_WELCOME = """
 """
 
 
+@contextmanager
+def _importing() -> Generator[None]:
+    """Import without collecting garbage: all of it stays, and looking took a quarter of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def stop(sentence: str) -> NoReturn:
     """End the start with one clear sentence."""
     sys.stderr.write(f"luma-mcp: {sentence}\n")
@@ -69,10 +82,11 @@ def serve(
     log_format: LogFormat = None,
 ) -> None:
     """Serve MCP over streamable HTTP (the default command)."""
-    from luma_mcp import serving
-    from luma_mcp.web.app import build_app
-
     settings = _load(host=host, port=port, sandbox=sandbox, log_format=log_format)
+    with _importing():
+        from luma_mcp import serving
+        from luma_mcp.web.app import build_app
+
     welcome = SANDBOX_WELCOME if settings.sandbox else "luma-mcp serves {base}/mcp\n"
     serving.serve(build_app, settings, welcome)
 
@@ -80,25 +94,29 @@ def serve(
 @app.command
 def stdio() -> None:
     """Serve one user over stdin and stdout, with the key in LUMA_API_KEY."""
-    from luma_mcp import stdio
+    settings = _load()
+    with _importing():
+        from luma_mcp import stdio
 
-    stdio.serve(_load())
+    stdio.serve(settings)
 
 
 @app.command
 def sandbox(*, host: Host = None, port: Port = None, log_format: LogFormat = None) -> None:
     """Run the emulator of Luma alone, for SDKs and other clients."""
-    from luma_mcp import serving
-    from luma_mcp.web.emulator import build_emulator
-
     settings = _load(host=host, port=port, log_format=log_format)
+    with _importing():
+        from luma_mcp import serving
+        from luma_mcp.web.emulator import build_emulator
+
     serving.serve(build_emulator, settings, "The sandbox serves {base}/dream-machine/v1\n")
 
 
 @app.command
 def tools() -> None:
     """Print the catalogue of tools."""
-    from luma_mcp.tools import build_tools
+    with _importing():
+        from luma_mcp.tools import build_tools
 
     for tool in build_tools().values():
         first_line = (tool.description or "").splitlines()[0]
@@ -107,8 +125,9 @@ def tools() -> None:
 
 def load_app() -> "Starlette":
     """Build the application from the environment, for `uvicorn server:app`."""
-    from luma_mcp.settings import SettingError
-    from luma_mcp.web.app import build_app
+    with _importing():
+        from luma_mcp.settings import SettingError
+        from luma_mcp.web.app import build_app
 
     try:
         return build_app(_load())

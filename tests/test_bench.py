@@ -2,7 +2,7 @@
 
 import re
 
-from tests.bench import http_clients, tool_calls, waiting
+from tests.bench import footprint, http_clients, tool_calls, waiting
 
 CELL = re.compile(r"(\d+) \( *(\d+\.\d\d)\)")
 
@@ -64,3 +64,12 @@ def test_the_cost_of_waiting_has_every_row_and_counts_requests() -> None:
     assert requests[waiting.NAIVE] == 12
     assert report[-2].startswith("Shared watches: ")
     assert re.fullmatch(r"measured in \d+ s", report[-1])
+
+
+def test_the_footprint_has_every_row_and_ratio() -> None:
+    report = footprint.report(footprint.Bounds(rounds=1))
+    assert len(report) == 1 + len(footprint.WAYS)
+    assert [ratio for _, ratio in cells_of(report, footprint.FLOOR)] == [1.0, 1.0]
+    for name in footprint.WAYS:
+        cells = cells_of(report, f"{name:34}")
+        assert all(cost > 0 and ratio > 0 for cost, ratio in cells)
