@@ -46,7 +46,7 @@ SANDBOX_WELCOME = """
 
 @contextmanager
 def _importing() -> Generator[None]:
-    """Import without collecting garbage: all of it stays, and looking took a quarter of the time."""
+    """Import without collecting garbage: all of it stays, and looking took a quarter as long."""
     gc.disable()
     try:
         yield

@@ -34,6 +34,10 @@ def test_the_documents_name_targets() -> None:
     assert {"run", "test", "lint", "bench", "lock"} <= set(promised())
 
 
+# By file, since a file's tests may share what takes long to set up.
+PARALLEL = ["--numprocesses", "auto", "--dist", "loadfile"]
+
+
 @pytest.mark.parametrize("target", promised())
 async def test_a_target_that_the_documents_name_exists(target: str) -> None:
     assert await commands_of(target)
@@ -60,4 +64,4 @@ async def test_make_test_runs_the_whole_suite() -> None:
     (testing,) = [line for line in await commands_of("test") if "pytest" in line]
     words = testing.split()
     assert words[:3] == [".venv/bin/python", "-m", "pytest"]
-    assert all(word.startswith("--cov") for word in words[3:])
+    assert words[3:] == [*PARALLEL, "--cov", "--cov-report=term"]  # nothing deselected

@@ -1,11 +1,11 @@
-"""What pydantic found wrong, in plain words."""
+"""What pydantic found wrong, in plain words, and foreign text in one line."""
 
 from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from luma_mcp.wording import reason_of
+from luma_mcp.wording import one_line, reason_of
 
 
 class Point(BaseModel):
@@ -35,3 +35,17 @@ def test_a_wrong_value_is_told_what_it_must_be(kind: Any, value: object, reason:
     with pytest.raises(ValidationError) as caught:
         TypeAdapter(kind).validate_python(value)
     assert reason_of(dict(caught.value.errors()[0])) == reason
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("A boat", "A boat"),
+        ("  A\tpaper\n\nboat\u202e\ud800 ", "A paper boat"),
+        ("A" + " " * 200 + "boat", "A boat"),
+        ("ab" * 20, "ab" * 10 + "…"),
+        ("abc " * 20, "abc abc abc abc abc…"),
+    ],
+)
+def test_foreign_text_becomes_one_line_of_bounded_length(text: str, line: str) -> None:
+    assert one_line(text, 20) == line

@@ -53,6 +53,21 @@ async def test_a_misspelt_setting_stops_the_start() -> None:
     assert "Did you mean LUMA_MCP_READONLY?" in err
 
 
+async def test_a_wrong_setting_stops_the_start_under_another_server_too() -> None:
+    status, _, err = await finished(
+        "-c", "import server; server.app", program=(), LUMA_MCP_PORT="many"
+    )
+    assert status == 2
+    assert err == "luma-mcp: LUMA_MCP_PORT must be a whole number.\n"
+
+
+async def test_a_fault_of_ours_is_not_taken_for_a_wrong_setting() -> None:
+    start = "import sys; sys.modules['fastmcp'] = None; from luma_mcp.cli import main; main()"
+    status, _, err = await finished("-c", start, "tools", program=())
+    assert status == 1
+    assert err.startswith("Traceback")
+
+
 async def test_a_taken_port_stops_the_start_with_one_sentence() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -15,8 +15,8 @@ from tests.luma.upstream import Scene
 
 MB = 1024 * 1024
 HEAVY = (pour_declared, pour_chunks, bomb, drip, stall_after_the_head, reset_when_read)
-# An answer at its cap twice, and what one chunk of 16 kB can unpack to.
-MOST_OF_A_CALL = (8 + 8 + 16) * MB
+# An answer at its cap, packed and unpacked, and each once more while it is put together.
+MOST_OF_A_CALL = (8 + 8) * 2 * MB
 ROUNDS = 2
 
 
