@@ -13,6 +13,19 @@ from tests.documents import EXAMPLE, README, ROOT, SECURITY, example, readme, se
 from tests.e2e.node_lock import LOCK, without_addresses
 
 PAGES = sorted(ROOT.glob("*.md"))
+LOCKS = ["requirements.lock", "requirements-dev.lock", "tests/e2e/clients/requirements.lock"]
+CLIENT_PACKAGES = {
+    "MCP SDK for Python": "mcp",
+    "the same over HTTP+SSE": "mcp",
+    "MCP SDK for Python, older": "mcp",
+    "MCP SDK for TypeScript (`client`)": "@modelcontextprotocol/client",
+    "MCP SDK for TypeScript (`sdk`)": "@modelcontextprotocol/sdk",
+    "FastMCP": "fastmcp",
+    "MCP Inspector, `--cli`": "@modelcontextprotocol/inspector",
+    "mcp-remote": "mcp-remote",
+    "LangChain MCP adapters": "langchain-mcp-adapters",
+    "pydantic-ai, `MCPToolset`": "pydantic-ai-slim",
+}
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)\)")
 TREE_ENTRY = re.compile(r"^([│ ]*)[├└]── (\S+)", re.MULTILINE)
 
@@ -56,6 +69,22 @@ def test_every_json_of_the_readme_is_json() -> None:
     assert all(json.loads(block) for block in blocks)
 
 
+def _locked() -> set[str]:
+    """Every package and version that any lock names, as `name==version`."""
+    node = json.loads(LOCK.read_text())["packages"].items()
+    found = {f"{path.rpartition('node_modules/')[2]}=={one.get('version')}" for path, one in node}
+    for lock in LOCKS:
+        found |= set(re.findall(r"^([a-z0-9-]+==[\w.]+)", (ROOT / lock).read_text(), re.MULTILINE))
+    return found
+
+
+def test_the_clients_that_the_readme_names_are_those_that_the_tests_run() -> None:
+    section = README.read_text().partition("## Clients")[2].partition("## Tools")[0]
+    _head, *rows = re.findall(r"^\| (.+?) \| (.+?) \|", section, re.MULTILINE)
+    assert {name for name, _ in rows} == set(CLIENT_PACKAGES)
+    assert {f"{CLIENT_PACKAGES[name]}=={version}" for name, version in rows} <= _locked()
+
+
 def test_what_security_is_shown_by_exists() -> None:
     shown = re.findall(r"`(tests/[\w/.]+)`", (ROOT / "SECURITY.md").read_text())
     assert len(shown) > 10
@@ -72,10 +101,7 @@ def test_the_compose_file_passes_on_every_setting_that_the_image_does_not_fix() 
     assert passed == {variable_name(name) for name in Settings.model_fields} - fixed
 
 
-@pytest.mark.parametrize(
-    "lock",
-    ["requirements.lock", "requirements-dev.lock", "tests/e2e/clients/requirements.lock"],
-)
+@pytest.mark.parametrize("lock", LOCKS)
 def test_the_locks_carry_hashes_and_no_addresses(lock: str) -> None:
     text = (ROOT / lock).read_text()
     assert "://" not in text
