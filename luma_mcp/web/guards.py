@@ -11,7 +11,10 @@ from luma_mcp.web.refusals import refusal
 
 _BLANKS = b" \t"
 _HOST = re.compile(rb"([^\s\[\]:@/]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
-MISDIRECTED = 421
+FORBIDDEN, MISDIRECTED = 403, 421
+MAX_ADMITTED = 1_000  # hosts may be admitted on any port
+
+_Grounds = tuple[object, ...]
 
 
 class TrimmedHeaders:
@@ -33,13 +36,18 @@ class HostOriginGuard:
     """FastMCP's Host and Origin guard on every route, with advice in what it refuses.
 
     Without it, a web page whose name resolves to this machine could use the server from its
-    visitor's browser (DNS rebinding).
+    visitor's browser (DNS rebinding). What it admitted once it is not asked again: its verdict
+    needs nothing else than what is remembered of a request here.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         async def admitted(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http" and len(self._admitted) < MAX_ADMITTED:
+                self._admitted.add(_grounds(scope))
             await app(scope, receive, send.wrapped if isinstance(send, _Explained) else send)
 
+        self._app = app
+        self._admitted: set[_Grounds] = set()
         self._guard = HostOriginGuardMiddleware(
             admitted,
             allowed_hosts=settings.own_hosts,
@@ -52,17 +60,29 @@ class HostOriginGuard:
         if scope["type"] == "websocket":  # there are none here, and the guard lets them pass
             await send({"type": "websocket.close", "code": 1008})
             return
+        if scope["type"] == "http" and _grounds(scope) in self._admitted:
+            await self._app(scope, receive, send)
+            return
         explained = _Explained(scope, receive, send)
-        if scope["type"] == "http" and not _names_one_host(scope):
-            await explained({"type": "http.response.start", "status": MISDIRECTED})
+        if scope["type"] == "http" and (status := _is_ambiguous(scope)):
+            await explained({"type": "http.response.start", "status": status})
             return
         await self._guard(scope, receive, explained)
 
 
-def _names_one_host(scope: Scope) -> bool:
-    """Tell whether there is one Host header of a form that cannot be read in two ways."""
+def _grounds(scope: Scope) -> _Grounds:
+    """Give all that a verdict rests on, besides the settings."""
+    named = tuple(pair for pair in scope["headers"] if pair[0] in {b"host", b"origin"})
+    return tuple(scope.get("server") or ()), scope.get("scheme"), named
+
+
+def _is_ambiguous(scope: Scope) -> int | None:
+    """Give the status of a refusal unless there is one Host, of one meaning, and one Origin."""
     hosts = [value for name, value in scope["headers"] if name == b"host"]
-    return len(hosts) == 1 and _HOST.fullmatch(hosts[0]) is not None
+    if len(hosts) != 1 or _HOST.fullmatch(hosts[0]) is None:
+        return MISDIRECTED
+    origins = [value for name, value in scope["headers"] if name == b"origin"]
+    return FORBIDDEN if len(origins) > 1 else None
 
 
 class _Explained:

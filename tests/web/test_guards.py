@@ -8,6 +8,7 @@ from starlette.types import Message
 
 from luma_mcp.settings import load_settings
 from luma_mcp.web.app import build_app
+from luma_mcp.web.guards import MAX_ADMITTED
 from tests.servers import product
 from tests.web.conftest import ACCEPT, PING
 
@@ -31,6 +32,27 @@ async def test_a_foreign_origin_is_forbidden_on_every_route(
     response = await browser.get(path, headers={"Origin": origin})
     assert response.status_code == 403
     assert "LUMA_MCP_ALLOWED_ORIGINS" in response.json()["advice"]
+
+
+async def test_what_was_admitted_admits_nothing_else(browser: httpx.AsyncClient) -> None:
+    own = f"127.0.0.1:{browser.base_url.port}"
+    good = {"Origin": f"http://{own}"}
+    for _ in range(2):
+        assert (await browser.get("/healthz")).status_code == 200
+        assert (await browser.get("/healthz", headers=good)).status_code == 200
+        for bad, status in [
+            ([("Origin", "https://evil.example")], 403),
+            ([("Origin", good["Origin"]), ("Origin", "https://evil.example")], 403),
+            ([("Host", "evil.example")], 421),
+        ]:
+            assert (await browser.get("/healthz", headers=bad)).status_code == status
+
+
+async def test_no_more_is_remembered_than_a_bound(browser: httpx.AsyncClient) -> None:
+    for port in range(1, MAX_ADMITTED + 10):
+        answer = await browser.get("/healthz", headers={"Host": f"localhost:{port}"})
+        assert answer.status_code == 200
+    assert (await browser.get("/healthz", headers={"Host": "evil.example"})).status_code == 421
 
 
 async def test_an_allowed_host_is_served() -> None:
