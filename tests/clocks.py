@@ -18,10 +18,15 @@ async def settle() -> None:
 
 
 class HastyClock:
-    """A clock that jumps to the next moment for which anybody sleeps, after so many steps."""
+    """A clock that jumps to the next moment for which anybody sleeps, after so many steps.
 
-    def __init__(self, steps: int = 1) -> None:
+    With more `sleepers` than one it waits until so many sleep: with two, who waits and the watch,
+    it does not move during a look.
+    """
+
+    def __init__(self, steps: int = 1, sleepers: int = 1) -> None:
         self._steps = steps
+        self._sleepers = sleepers
         self._time = 0.0
         self._dues: list[float] = []
 
@@ -35,7 +40,8 @@ class HastyClock:
             while self._time < due:
                 for _ in range(self._steps):
                     await asyncio.sleep(0)
-                self._time = max(self._time, min(self._dues))
+                if len(self._dues) >= self._sleepers:
+                    self._time = max(self._time, min(self._dues))
         finally:
             self._dues.remove(due)
 

@@ -8,23 +8,18 @@ from statistics import median
 
 import aiohttp
 import uvloop
-from mcp.types import LATEST_PROTOCOL_VERSION
 
 from tests.bench.processes import process_of
 from tests.bench.upstream import ID
+from tests.messages import META, MODERN
 
 KEY = {"Authorization": "Bearer luma-bench"}
 ACCEPT = {"Accept": "application/json, text/event-stream"}
 # Means the same, but is not so plain that the call would be answered past the framework.
 ACCEPT_OF_THE_FRAMEWORK = {"Accept": "application/*, text/*"}
-MODERN = {
-    "MCP-Protocol-Version": LATEST_PROTOCOL_VERSION,
+MODERN_HEADERS = {
+    "MCP-Protocol-Version": MODERN,
     "Mcp-Method": "tools/call",
-}
-META = {
-    "io.modelcontextprotocol/protocolVersion": LATEST_PROTOCOL_VERSION,
-    "io.modelcontextprotocol/clientInfo": {"name": "bench", "version": "1"},
-    "io.modelcontextprotocol/clientCapabilities": {},
 }
 VIDEO = {"prompt": "A paper boat on a quiet lake at dawn", "model": "ray-2"}
 PER_CALL = "a client per call"
@@ -63,7 +58,7 @@ def calling(url: str, tool: str, arguments: Json, *, modern: bool, accept: Json 
     headers = {**KEY, **accept}
     if modern:
         params["_meta"] = META
-        headers |= MODERN | {"Mcp-Name": tool}
+        headers |= MODERN_HEADERS | {"Mcp-Name": tool}
     message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
     return asking("POST", f"{url}/mcp", json=message, headers=headers)
 

@@ -20,11 +20,12 @@ import uvloop
 
 from luma_mcp.watching import LONGEST_PAUSE_SECONDS
 from tests.bench.processes import many_open_files, process_of, processes_of
-from tests.bench.tool_calls import ACCEPT, META, MODERN
+from tests.bench.tool_calls import ACCEPT, MODERN_HEADERS
+from tests.messages import META
 
 ALONE, SHARED, NAIVE = "one call a job", "many calls a job", "many, each polls for itself"
 TOOL = "wait_for_generation"
-HEADERS = ACCEPT | MODERN | {"Mcp-Name": TOOL}
+HEADERS = ACCEPT | MODERN_HEADERS | {"Mcp-Name": TOOL}
 API = "/dream-machine/v1"
 SPARE_SECONDS = 30
 COLUMNS = ("upstream requests", "CPU, ms", "kB a call", "late: median, ms", "late: most, ms")

@@ -8,23 +8,16 @@ from operator import itemgetter
 from typing import Any, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
-from mcp.types import LATEST_PROTOCOL_VERSION
-
 from tests.e2e.callers import CALLERS, EVERYBODY, NUMBER_OF_CALLERS, TELL_TALE, Caller, Order
 from tests.e2e.echoing_luma import LEAVING, LISTS, PARTY, SCENES, EchoingLuma
+from tests.messages import META, MODERN
 
 CONNECTIONS = 192
-MODERN = LATEST_PROTOCOL_VERSION
 UNGREETED, GREETED = "", "greeted"
 ERAS = (UNGREETED, GREETED, MODERN)
 GREETED_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 HEADERS = ("Authorization", "X-API-Key", "X-Auth-Token", "X-Luma-API-Key")
 AGENTS_HEADER = "X-Luma-Agents-API-Key"
-META = {
-    "io.modelcontextprotocol/protocolVersion": MODERN,
-    "io.modelcontextprotocol/clientInfo": {"name": "crowd", "version": "1"},
-    "io.modelcontextprotocol/clientCapabilities": {},
-}
 # The same for all calls of all callers.
 MESSAGE_ID = PROGRESS_TOKEN = 1
 PATHS = {

@@ -20,9 +20,9 @@ from luma_mcp.sandbox.clock import TurnedClock
 from luma_mcp.web.streams import KEEP_ALIVE_SECONDS, keep_alive_every
 from tests.clocks import pace_of
 from tests.e2e.conftest import Product, until
-from tests.e2e.crowd import META
 from tests.e2e.processes import ROOT, fetch, serving_process, start
 from tests.e2e.test_first_light import ERAS, call, connect
+from tests.messages import META
 from tests.sandbox.clips import decode
 from tests.servers import application_and_url, misbehaving, serving
 

@@ -12,35 +12,15 @@ from starlette.applications import Starlette
 
 from luma_mcp.services import Services
 from luma_mcp.watching import Pace
+from tests.clocks import HastyClock
 from tests.conftest import KEY
 from tests.e2e.test_first_light import connect
 from tests.faults.matrix import CALLS, Row
 from tests.faults.scenes import good, one_by_one
 from tests.luma.upstream import Scene, Upstream
+from tests.messages import MODERN
 from tests.servers import application_and_url, bound_socket
-from tests.tools.calls import MODERN, call
-
-
-class RestlessClock:
-    """A clock that jumps on while a watch rests and who waits sleeps, and not during a look."""
-
-    def __init__(self) -> None:
-        self._time = 0.0
-        self._dues: list[float] = []
-
-    def time(self) -> float:
-        return self._time
-
-    async def sleep(self, seconds: float) -> None:
-        due = self._time + seconds
-        self._dues.append(due)
-        try:
-            while self._time < due:
-                await asyncio.sleep(0)
-                if len(self._dues) > 1:
-                    self._time = max(self._time, min(self._dues))
-        finally:
-            self._dues.remove(due)
+from tests.tools.calls import call
 
 
 @dataclass(frozen=True)
@@ -86,7 +66,7 @@ async def staged(row: Row, era: str = MODERN) -> AsyncGenerator[Stage]:
         door = doors.enter_context(bound_socket())
         async with (
             application_and_url(
-                pace=Pace(RestlessClock(), spread=lambda: 0.0),
+                pace=Pace(HastyClock(sleepers=2), spread=lambda: 0.0),
                 sandbox=False,
                 dream_machine_url=row.url.format(port=door.getsockname()[1]),
                 upstream_timeout_seconds=row.seconds,

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from luma_mcp.errors import LumaMcpError
 from tests.foreign.strategies import Json, written
-from tests.tools.calls import MODERN
+from tests.messages import META, MODERN
 
 LEGACY = "2025-06-18"
 ACCEPT = (b"accept", b"application/json, text/event-stream")
@@ -82,13 +82,6 @@ class Faults(logging.Handler):
             root.removeHandler(self)
             theirs.handlers[:], level = before
             servers.setLevel(level)
-
-
-META = {
-    "io.modelcontextprotocol/protocolVersion": MODERN,
-    "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-    "io.modelcontextprotocol/clientCapabilities": {},
-}
 
 
 def headers_of(key: str, era: str, message: object) -> Headers:

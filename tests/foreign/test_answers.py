@@ -17,7 +17,7 @@ from tests.foreign.examples import examples
 from tests.foreign.strategies import ANYTHING, UNKNOWN_ID, Json, broken, written
 from tests.foreign.test_arguments import CREATING, TOOLS
 from tests.foreign.upstreams import HANGING_UP, open_door
-from tests.tools.calls import MODERN
+from tests.messages import MODERN
 
 KEY = "luma-canary-of-answers"
 SIGNATURE = "canary-of-a-signature"

@@ -16,7 +16,7 @@ from tests.foreign.doors import LEGACY, Door, fields_in, message_in
 from tests.foreign.examples import examples
 from tests.foreign.strategies import CLIP, Json, allowed_by, broken, is_plain
 from tests.foreign.upstreams import Watched
-from tests.tools.calls import MODERN
+from tests.messages import MODERN
 
 KEY = "luma-canary-of-arguments"
 SNAPSHOTS = Path(__file__).parent.parent / "tools" / "snapshots"

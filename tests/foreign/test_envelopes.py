@@ -9,7 +9,7 @@ from tests.foreign.conftest import ON_A_SOCKET
 from tests.foreign.doors import LEGACY, META, Door, message_in, request_of
 from tests.foreign.examples import examples
 from tests.foreign.strategies import ANYTHING, UNKNOWN_ID, Json, broken, is_plain
-from tests.tools.calls import MODERN
+from tests.messages import MODERN
 
 KEY = "luma-canary-of-envelopes"
 INTERNAL_ERROR, PARSE_ERROR = -32603, -32700

@@ -16,7 +16,7 @@ from tests.foreign.doors import ACCEPT, JSON_TYPE, LEGACY, Door, Headers, messag
 from tests.foreign.examples import examples
 from tests.foreign.strategies import written
 from tests.foreign.upstreams import HANGING_UP, open_door
-from tests.tools.calls import MODERN
+from tests.messages import MODERN
 
 BALANCES = {"luma-canary-of-ada": 111, "luma-canary-of-bob": 222, "luma-canary-of-eve": 333}
 ADA, BOB, EVE = (key.encode() for key in BALANCES)

@@ -18,11 +18,11 @@ from luma_mcp.mcp_server import build_mcp
 from luma_mcp.services import Access, Services
 from luma_mcp.settings import load_settings
 from tests.conftest import KEY
+from tests.messages import META, MODERN
 from tests.services import access_with, open_services_over
 
 JOB_ID = "123e4567-e89b-12d3-a456-426614174000"
 OWN = access_with(KEY)
-MODERN = "2026-07-28"
 
 Json = dict[str, Any]
 
@@ -140,12 +140,7 @@ async def refusal(client: Client, tool: str, /, **arguments: object) -> Json:
 
 async def modern_call(app: ASGIApp, tool: str, arguments: Json, **headers: str) -> httpx.Response:
     """Call a tool over HTTP in protocol 2026-07-28: one POST, no session."""
-    meta = {
-        "io.modelcontextprotocol/protocolVersion": MODERN,
-        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-        "io.modelcontextprotocol/clientCapabilities": {},
-    }
-    params = {"name": tool, "arguments": arguments, "_meta": meta}
+    params = {"name": tool, "arguments": arguments, "_meta": META}
     asking = {
         "Accept": "application/json, text/event-stream",
         "MCP-Protocol-Version": MODERN,

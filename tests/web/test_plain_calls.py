@@ -8,22 +8,18 @@ from typing import Any
 
 import httpx
 import pytest
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_MODERN_VERSION
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.types import Message
 
 from luma_mcp.sandbox.clock import TurnedClock
 from luma_mcp.web.streams import send_json
+from tests.messages import META, MODERN
 from tests.servers import product
 
 KEY = {"X-API-Key": "luma-ada"}
 PLAIN, FRAMEWORK = "application/json, text/event-stream", "application/*, text/*"
-VERSIONS = [None, *HANDSHAKE_PROTOCOL_VERSIONS, LATEST_MODERN_VERSION]
+VERSIONS = [None, *HANDSHAKE_PROTOCOL_VERSIONS, MODERN]
 UNKNOWN_ID = "123e4567-e89b-12d3-a456-426614174000"
-META = {
-    "io.modelcontextprotocol/protocolVersion": LATEST_MODERN_VERSION,
-    "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-    "io.modelcontextprotocol/clientCapabilities": {},
-}
 CALLS: list[tuple[str, dict[str, Any] | None]] = [
     ("ping", {}),
     ("ping", None),
@@ -73,7 +69,7 @@ def ask(http: httpx.AsyncClient) -> Ask:
         asking = {"Accept": accept}
         if version is not None:
             asking["MCP-Protocol-Version"] = version
-        if version == LATEST_MODERN_VERSION:
+        if version == MODERN:
             params["_meta"] = META
             asking |= {"Mcp-Method": "tools/call", "Mcp-Name": tool}
         if meta is not None:
@@ -105,7 +101,7 @@ async def test_both_ways_answer_the_same(ask: Ask, version: str | None) -> None:
         assert message_in(plain) == message_in(framework) | {"id": number}
 
 
-@pytest.mark.parametrize("version", [None, LATEST_MODERN_VERSION])
+@pytest.mark.parametrize("version", [None, MODERN])
 async def test_both_ways_answer_the_same_about_a_job(ask: Ask, version: str | None) -> None:
     made = message_in(await ask("create_generation", {"prompt": "A boat"}, version))
     job = {"generation_id": made["result"]["structuredContent"]["id"]}
@@ -130,7 +126,7 @@ async def test_the_id_comes_back_as_it_was(ask: Ask, number: object) -> None:
 async def test_the_framework_judges_headers_that_do_not_fit(
     ask: Ask, headers: dict[str, str], code: int
 ) -> None:
-    response = await ask("ping", {}, LATEST_MODERN_VERSION, headers=headers)
+    response = await ask("ping", {}, MODERN, headers=headers)
     assert (response.status_code, response.json()["error"]["code"]) == (400, code)
 
 
@@ -145,7 +141,7 @@ async def test_the_framework_judges_headers_that_do_not_fit(
 async def test_the_framework_judges_an_envelope_that_is_not_whole(
     ask: Ask, meta: dict[str, Any]
 ) -> None:
-    response = await ask("ping", {}, LATEST_MODERN_VERSION, meta=meta)
+    response = await ask("ping", {}, MODERN, meta=meta)
     assert (response.status_code, response.json()["error"]["code"]) == (400, -32602)
 
 
@@ -172,7 +168,7 @@ async def test_the_framework_judges_params_that_are_not_right(ask: Ask) -> None:
 async def test_a_header_that_comes_twice_is_left_to_the_framework(http: httpx.AsyncClient) -> None:
     params = {"name": "ping", "arguments": {}, "_meta": META}
     headers = [
-        ("MCP-Protocol-Version", LATEST_MODERN_VERSION),
+        ("MCP-Protocol-Version", MODERN),
         ("Mcp-Method", "tools/call"),
         ("Mcp-Name", "ping"),
         ("Mcp-Name", "get_credits"),
@@ -292,7 +288,7 @@ async def test_a_call_that_is_cut_off_by_the_server_ends() -> None:
 
 async def steps(ask: Ask, accept: str) -> int:
     """Count the functions, ours and the framework's, that one answer calls once all is warm."""
-    await ask("get_generation", {}, LATEST_MODERN_VERSION, accept)
+    await ask("get_generation", {}, MODERN, accept)
     count = 0
 
     def note(frame: FrameType, event: str, _argument: object) -> None:
@@ -302,7 +298,7 @@ async def steps(ask: Ask, accept: str) -> int:
 
     sys.setprofile(note)
     try:
-        await ask("get_generation", {}, LATEST_MODERN_VERSION, accept)
+        await ask("get_generation", {}, MODERN, accept)
     finally:
         sys.setprofile(None)
     return count
