@@ -32,8 +32,8 @@ Json = Mapping[str, object]
 class Bounds:
     """How much is measured; the slow way is asked less often."""
 
-    rounds: int = 5
-    calls: int = 1_000
+    rounds: int = 9
+    calls: int = 600
     calls_of_the_slow: int = 100
     warm_up: int = 50
     at_once: int = 16
