@@ -118,10 +118,6 @@ async def speak_no_tls(line: Line) -> None:
     await line.say(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
-async def never_shake_hands(line: Line) -> None:
-    await line.stall()
-
-
 async def reset_at_once(line: Line) -> None:
     line.seen.append(UNREAD)
     line.reset()
