@@ -46,7 +46,7 @@ SANDBOX_WELCOME = """
 
 @contextmanager
 def _importing() -> Generator[None]:
-    """Import without collecting garbage: all of it stays, and looking took a quarter as long."""
+    """Import without collecting garbage: it stays, and looking for some took long."""
     gc.disable()
     try:
         yield
@@ -109,7 +109,7 @@ def sandbox(*, host: Host = None, port: Port = None, log_format: LogFormat = Non
         from luma_mcp import serving
         from luma_mcp.web.emulator import build_emulator
 
-    serving.serve(build_emulator, settings, "The sandbox serves {base}/dream-machine/v1\n")
+    serving.serve(build_emulator, settings, "The sandbox serves {local}/dream-machine/v1\n")
 
 
 @app.command

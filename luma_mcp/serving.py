@@ -57,7 +57,8 @@ def serve(build: Callable[[Settings], Starlette], settings: Settings, welcome: s
     Args:
         build: Builds it, once the port is bound: with port 0 its own address is known only then.
         settings: Where to listen, and how.
-        welcome: Printed when it listens, with `{base}` for its address.
+        welcome: Printed when it listens, with `{base}` for its address as users see it and
+            `{local}` for that on this machine.
 
     Raises:
         SettingError: The port cannot be had, or the application cannot be built like that.
@@ -74,5 +75,6 @@ def serve(build: Callable[[Settings], Starlette], settings: Settings, welcome: s
         forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
-    greeting = welcome.format(base=settings.public_url or settings.local_url)
+    local = settings.local_url
+    greeting = welcome.format(base=settings.public_url or local, local=local)
     _Server(config, greeting).run(sockets=[bound])

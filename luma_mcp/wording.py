@@ -64,6 +64,7 @@ def reason_of(error: dict[str, Any]) -> str:
 
 def one_line(text: str, length: int = MAX_QUOTE) -> str:
     """Make foreign text one printable line of bounded length; says nothing about secrets."""
+    # Most texts have little to fold: their beginning will do.
     line = _folded(text[: length * 2])
     if len(line) <= length < len(text):
         # More than enough is read of it: blanks and unprintable characters fold.

@@ -1,5 +1,7 @@
 """A call from its arguments to its answer: errors made into answers."""
 
+import asyncio
+
 import httpx
 import pytest
 from fastmcp import Client
@@ -7,9 +9,17 @@ from starlette.responses import JSONResponse, Response
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
+from luma_mcp import stopping
+from luma_mcp.calls import ToolCalls
 from luma_mcp.errors import InvalidRequest
 from luma_mcp.luma.sending import MAY_EXIST
+from luma_mcp.services import Caller, open_services
+from luma_mcp.settings import load_settings
+from luma_mcp.tools import build_tools
+from tests.clocks import settle
 from tests.conftest import KEY
+from tests.luma.test_leaving import Slow
+from tests.luma.upstream import playing
 from tests.services import access_with
 from tests.tools.calls import (
     JOB_ID,
@@ -157,3 +167,29 @@ async def test_a_key_in_the_words_of_luma_is_hidden_from_its_owner_too(key: str)
         result = await call(client, "ping")
     assert text_of(result).startswith('Luma does not accept the API key: "No such key: [hidden]"\n')
     assert key not in repr(result)
+
+
+async def test_a_key_in_an_advice_is_hidden() -> None:
+    refused = InvalidRequest("Not today.", advice=f"Do not send {KEY}.")
+    async with client_over(Broken(refused)) as client:
+        error = await refusal(client, "ping")
+    assert error["advice"] == "Do not send [hidden]."
+
+
+async def test_a_call_is_under_way_until_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopping, "FAREWELL_SECONDS", 0)
+    slow = Slow(200, {"message": "pong"})
+    tools = ToolCalls(build_tools())
+    async with (
+        playing(slow) as upstream,
+        open_services(load_settings(dream_machine_url=upstream.url)) as services,
+    ):
+        calling = asyncio.create_task(tools.answer("ping", {}, Caller(services, access_with(KEY))))
+        await slow.asked.wait()
+        services.under_way.end()
+        ending = asyncio.create_task(services.under_way.answered())
+        await settle()
+        assert not ending.done()
+        slow.release.set()
+        assert not (await calling).is_error
+        await ending

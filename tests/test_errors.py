@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
 from luma_mcp import errors
-from luma_mcp.errors import LumaMcpError
+from luma_mcp.errors import LumaMcpError, let_go
 
 LEAF = re.compile(r"^[│ ]*[├└]── (\w+) +(\w+) ", re.MULTILINE)
 
@@ -49,3 +50,15 @@ def test_an_error_is_its_message_and_carries_nothing_by_itself(kind: type[LumaMc
 def test_the_advice_of_the_moment_wins_over_that_of_the_kind(kind: type[LumaMcpError]) -> None:
     error = kind("It failed.", advice="Do this.", retry_after_seconds=7, generation_id="id")
     assert (error.advice, error.retry_after_seconds, error.generation_id) == ("Do this.", 7, "id")
+
+
+def test_an_error_that_is_let_go_holds_nothing_of_how_it_came() -> None:
+    first, second, third = ValueError("1"), ValueError("2"), ValueError("3")
+    second.__cause__, second.__context__ = first, third
+    third.__context__ = error = ValueError("4")
+    for one in (first, second, third, error):
+        with suppress(ValueError):
+            raise one
+    let_go(second)
+    for one in (first, second, third, error):
+        assert (one.__traceback__, one.__cause__, one.__context__) == (None, None, None)

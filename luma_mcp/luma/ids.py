@@ -9,13 +9,18 @@ EXAMPLE_ID = "123e4567-e89b-12d3-a456-426614174000"
 _ID = re.compile(ID_PATTERN)
 
 
+def is_id(text: str) -> bool:
+    """Tell whether a text is an id, and nothing else."""
+    return _ID.fullmatch(text) is not None
+
+
 def checked_id(generation_id: str) -> str:
     """Let only an id into a URL, never a path.
 
     Raises:
         InvalidRequest: The text is not a UUID.
     """
-    if not _ID.fullmatch(generation_id):
+    if not is_id(generation_id):
         raise InvalidRequest(
             "generation_id is not the id of a generation.",
             advice=f"An id looks like {EXAMPLE_ID}; list_generations shows yours.",

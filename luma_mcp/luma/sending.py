@@ -19,7 +19,7 @@ import aiohttp
 import httpx
 
 from luma_mcp.errors import BadResponse, LumaMcpError, NotFound, TimedOut, Unavailable
-from luma_mcp.luma.ids import ID_PATTERN
+from luma_mcp.luma.ids import ID_PATTERN, is_id
 from luma_mcp.luma.refusals import error_from
 from luma_mcp.luma.transport import Answer, Interrupted, never_reached_luma, read_answer
 from luma_mcp.telemetry import get_logger
@@ -34,7 +34,6 @@ MAY_EXIST = (
     "The job may have been created and charged. Look for it with list_generations before you "
     "create it again."
 )
-_ID = re.compile(ID_PATTERN)
 _NEXT_ID = re.compile(rf'"id"\s*:\s*"({ID_PATTERN})"'.encode())
 
 
@@ -71,7 +70,7 @@ def id_in(body: bytes, call: Call) -> str | None:
     with suppress(ValueError, RecursionError):
         whole = json.loads(body)
         found = whole.get("id") if isinstance(whole, dict) else None
-        if isinstance(found, str) and _ID.fullmatch(found):
+        if isinstance(found, str) and is_id(found):
             return found
     named = {found.lower() for found in _NEXT_ID.findall(call.body or b"")}
     for found in _NEXT_ID.findall(body):

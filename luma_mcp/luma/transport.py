@@ -23,7 +23,7 @@ KEEPALIVE_SECONDS = 15.0
 HEADERS = {
     "User-Agent": f"luma-mcp/{__version__}",
     "Accept": "application/json",
-    "Accept-Encoding": "identity",  # answers are small; nothing to unpack means no bombs
+    "Accept-Encoding": "identity",  # answers are small; see _unpacked for who packs them
 }
 
 
@@ -162,13 +162,13 @@ async def read_answer(
                 if len(packed) > MAX_ANSWER_BYTES:
                     break
     except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
-        partial = _unpacked(bytes(packed), coding) or b""
+        partial = _unpacked(bytes(packed), coding) or bytes(packed)
         raise Interrupted(status, partial, "the answer broke off") from error
     finally:
         await response.aclose()
     body = _unpacked(bytes(packed), coding)
     if body is None:
-        raise Interrupted(status, b"", "the answer is packed in an unknown way")
+        raise Interrupted(status, bytes(packed), "the answer is packed in an unknown way")
     if len(packed) > MAX_ANSWER_BYTES or len(body) > MAX_ANSWER_BYTES:
         reason = f"the answer is larger than {MAX_ANSWER_BYTES // 1024 // 1024} MiB"
         raise Interrupted(status, body, reason)

@@ -32,7 +32,7 @@ def _wrong_pattern(name: str) -> str:
 
 def _sentence(error: dict[str, Any], parameters: Sequence[str]) -> str:
     location, kind = error["loc"], error["type"]
-    name = _path(location) or "A name"  # of half a surrogate pair nothing is left
+    name = _path(location) or "A name"  # nothing is left of unprintable characters
     if kind in _UNKNOWN:
         if len(location) > 1:
             return f"{name} is not known."

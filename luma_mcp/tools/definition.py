@@ -29,6 +29,7 @@ DELETES = ToolAnnotations(
     read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=True
 )
 
+# A call that waits by a parameter of another name would be taken for one that cannot stream.
 WAITS = ("wait_seconds", "timeout_seconds")
 
 

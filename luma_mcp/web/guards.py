@@ -42,12 +42,12 @@ class HostOriginGuard:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         async def admitted(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] == "http" and len(self._admitted) < MAX_ADMITTED:
-                self._admitted.add(_grounds(scope))
+            if scope["type"] == "http" and len(self.admitted) < MAX_ADMITTED:
+                self.admitted.add(_grounds(scope))
             await app(scope, receive, send.wrapped if isinstance(send, _Explained) else send)
 
         self._app = app
-        self._admitted: set[_Grounds] = set()
+        self.admitted: set[_Grounds] = set()
         self._guard = HostOriginGuardMiddleware(
             admitted,
             allowed_hosts=settings.own_hosts,
@@ -60,11 +60,11 @@ class HostOriginGuard:
         if scope["type"] == "websocket":  # there are none here, and the guard lets them pass
             await send({"type": "websocket.close", "code": 1008})
             return
-        if scope["type"] == "http" and _grounds(scope) in self._admitted:
+        if scope["type"] == "http" and _grounds(scope) in self.admitted:
             await self._app(scope, receive, send)
             return
         explained = _Explained(scope, receive, send)
-        if scope["type"] == "http" and (status := _is_ambiguous(scope)):
+        if scope["type"] == "http" and (status := _status_of_refusal(scope)):
             await explained({"type": "http.response.start", "status": status})
             return
         await self._guard(scope, receive, explained)
@@ -76,8 +76,8 @@ def _grounds(scope: Scope) -> _Grounds:
     return tuple(scope.get("server") or ()), scope.get("scheme"), named
 
 
-def _is_ambiguous(scope: Scope) -> int | None:
-    """Give the status of a refusal unless there is one Host, of one meaning, and one Origin."""
+def _status_of_refusal(scope: Scope) -> int | None:
+    """Give one unless there is one Host, of one meaning, and at most one Origin."""
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     if len(hosts) != 1 or _HOST.fullmatch(hosts[0]) is None:
         return MISDIRECTED
@@ -97,7 +97,7 @@ class _Explained:
         if message["type"] != "http.response.start":
             return
         status = message["status"]
-        host = status == MISDIRECTED  # the other is 403
+        host = status == MISDIRECTED  # the other is FORBIDDEN
         error = RefusedByPolicy(
             f"This server does not answer to this {'Host' if host else 'Origin'}.",
             advice="The operator can add it to "

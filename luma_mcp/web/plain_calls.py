@@ -23,6 +23,9 @@ from luma_mcp.web.streams import send_json
 
 UNNAMED_VERSION = "2025-03-26"  # of a request without MCP-Protocol-Version, by the specification
 SERVER_INFO = "io.modelcontextprotocol/serverInfo"
+# What a plain call may hold; everything beyond has a meaning that the framework knows.
+MEMBERS = frozenset({"jsonrpc", "id", "method", "params"})
+PARAMS = frozenset({"name", "arguments", "_meta"})
 
 Headers = dict[str, str]
 
@@ -53,12 +56,13 @@ def _is_plain(headers: Headers) -> bool:
     return (
         headers.get("content-type") in {"application/json", "application/json; charset=utf-8"}
         and _takes_both(headers.get("accept", ""))
+        # No tool of ours has such parameters yet; the framework would know what to do with them.
         and not any(name.startswith("mcp-param-") for name in headers)
     )
 
 
 def _version_of(message: dict[str, Any], headers: Headers) -> str | None:
-    """Give the protocol version of a call that is right in every part, as the SDK sees it."""
+    """Give the protocol version of a call whose headers and params fit it."""
     version = headers.get("mcp-protocol-version", UNNAMED_VERSION)
     if version in MODERN_PROTOCOL_VERSIONS:
         route = classify_inbound_request(message, headers=headers)
@@ -109,6 +113,8 @@ class PlainCalls:
         arguments = params.get("arguments") or {}
         tool = self._calls.tools.get(params.get("name"))
         if tool is None or tool.may_stay(arguments):
+            return None
+        if not (message.keys() <= MEMBERS and params.keys() <= PARAMS):
             return None
         headers = _headers_of(scope)
         if headers is None or not _is_plain(headers):

@@ -9,6 +9,11 @@ from luma_mcp.errors import InvalidRequest, LumaMcpError, MissingKey
 from luma_mcp.telemetry import get_logger
 
 _log = get_logger()
+_ADVICE = {
+    405: "Send each message as a POST.",
+    406: "Send the header 'Accept: application/json, text/event-stream'.",
+    415: "Send the header 'Content-Type: application/json'.",
+}
 
 
 def refusal(error: LumaMcpError, status: int | None = None) -> JSONResponse:
@@ -23,13 +28,6 @@ def refusal(error: LumaMcpError, status: int | None = None) -> JSONResponse:
         # A bare challenge: naming resource metadata would start an OAuth flow in clients.
         headers={"WWW-Authenticate": "Bearer"} if missing else None,
     )
-
-
-ADVICE = {
-    405: "Send each message as a POST.",
-    406: "Send the header 'Accept: application/json, text/event-stream'.",
-    415: "Send the header 'Content-Type: application/json'.",
-}
 
 
 class Explained:
@@ -55,12 +53,12 @@ class Explained:
 
 def _is_bare(start: Message) -> bool:
     has_fields = (b"content-type", b"application/json") in start.get("headers", [])
-    return start["status"] in ADVICE and not has_fields
+    return start["status"] in _ADVICE and not has_fields
 
 
 def _explanation_of(start: Message) -> JSONResponse:
     status = start["status"]
-    error = InvalidRequest("The endpoint does not take such a request.", advice=ADVICE[status])
+    error = InvalidRequest("The endpoint does not take such a request.", advice=_ADVICE[status])
     response = refusal(error, status)
     allow = [(name, value) for name, value in start.get("headers", []) if name == b"allow"]
     response.raw_headers.extend(allow)

@@ -61,39 +61,38 @@ async def send_json(
     """Answer with JSON; what takes longer is sent as an event stream, kept alive meanwhile.
 
     Args:
-        making: Makes the body; it is cancelled when a client leaves that has waited so long.
-        receive: The request's; its body has been read.
+        making: Makes the body; it is cancelled when the client leaves.
+        receive: The request's; what comes after its body is that the client has left.
         send: The request's.
         patience: How many seconds may pass without a word to the client.
     """
-    answer = asyncio.ensure_future(making)
+    answer, left = asyncio.ensure_future(making), asyncio.ensure_future(_left(receive))
     try:
-        await asyncio.wait({answer}, timeout=patience)
+        await asyncio.wait({answer, left}, timeout=patience, return_when="FIRST_COMPLETED")
         if not answer.done():
-            await _send_events(answer, receive, send, patience)
+            await _send_events(answer, left, send, patience)
             return
         body = answer.result()
     finally:
         answer.cancel()
+        left.cancel()
     length = (b"content-length", b"%d" % len(body))
     await send({"type": "http.response.start", "status": 200, "headers": [_JSON, length]})
     await send({"type": "http.response.body", "body": body})
 
 
 async def _send_events(
-    answer: asyncio.Future[bytes], receive: Receive, send: Send, patience: float
+    answer: asyncio.Future[bytes], left: asyncio.Future[None], send: Send, patience: float
 ) -> None:
-    left = asyncio.ensure_future(_left(receive))
-    try:
-        await send({"type": "http.response.start", "status": 200, "headers": _EVENTS})
-        while not (answer.done() or left.done()):
-            await send({"type": "http.response.body", "body": b": ping\r\n\r\n", "more_body": True})
-            await asyncio.wait({answer, left}, timeout=patience, return_when="FIRST_COMPLETED")
-        if answer.done():
-            event = b"event: message\r\ndata: %s\r\n\r\n" % answer.result()
-            await send({"type": "http.response.body", "body": event})
-    finally:
-        left.cancel()
+    if left.done():
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": _EVENTS})
+    while not (answer.done() or left.done()):
+        await send({"type": "http.response.body", "body": b": ping\r\n\r\n", "more_body": True})
+        await asyncio.wait({answer, left}, timeout=patience, return_when="FIRST_COMPLETED")
+    if answer.done():
+        event = b"event: message\r\ndata: %s\r\n\r\n" % answer.result()
+        await send({"type": "http.response.body", "body": event})
 
 
 async def _left(receive: Receive) -> None:

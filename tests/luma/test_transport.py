@@ -2,10 +2,12 @@
 
 import asyncio
 import gzip
+import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import aiohttp
+import httpx
 import pytest
 from httpx_aiohttp import AiohttpTransport
 from starlette.applications import Starlette
@@ -15,12 +17,15 @@ from starlette.routing import Route
 
 from luma_mcp.errors import BadResponse
 from luma_mcp.luma.dream_machine import DreamMachine
+from luma_mcp.luma.dream_machine_models import CreateVideo
 from luma_mcp.luma.sending import Sender
 from luma_mcp.luma.transport import open_client
 from tests.luma.upstream import Line, Seen, answer_of, answering, open_sender, playing
 from tests.servers import serving
 
 PONG = {"message": "pong"}
+JOB_ID = "0b9f0a52-2f0e-4a43-8b43-4a8b9a3f0c01"
+VIDEO = CreateVideo(model="ray-2", prompt="A paper boat")
 
 
 def header(seen: Seen, name: str) -> str | None:
@@ -119,8 +124,20 @@ async def test_packed_answers_are_not_asked_for() -> None:
     assert header(upstream.seen[0], "accept-encoding") == "identity"
 
 
-async def test_a_packed_answer_that_nobody_asked_for_is_read_all_the_same() -> None:
-    packed = answering(200, gzip.compress(b'{"message": "pong"}'), "Content-Encoding: gzip")
+@pytest.mark.parametrize(
+    ("coding", "pack"),
+    [
+        ("gzip", gzip.compress),
+        ("x-gzip", gzip.compress),
+        ("GZip", gzip.compress),
+        ("deflate", zlib.compress),
+        ("identity", bytes),
+    ],
+)
+async def test_a_packed_answer_that_nobody_asked_for_is_read_all_the_same(
+    coding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    packed = answering(200, pack(b'{"message": "pong"}'), f"Content-Encoding: {coding}")
     async with playing(packed) as upstream, open_sender(upstream.url) as sender:
         assert (await DreamMachine(sender, "luma-key").ping()).message == "pong"
 
@@ -145,6 +162,34 @@ def bomb() -> Iterator[bytes]:
     for _ in range(200):
         yield packer.compress(bytes(1_000_000))
     yield packer.flush()
+
+
+@pytest.mark.parametrize("coding", ["gzip", "utf-8", "br", "gzip, gzip"])
+async def test_the_id_of_a_paid_job_is_seen_however_its_answer_says_it_is_packed(
+    coding: str,
+) -> None:
+    job = answering(201, {"id": JOB_ID, "state": "queued"}, f"Content-Encoding: {coding}")
+    async with playing(job) as upstream, open_sender(upstream.url) as sender:
+        with pytest.raises(BadResponse, match="unknown way") as caught:
+            await DreamMachine(sender, "luma-key").create_video(VIDEO)
+    assert caught.value.generation_id == JOB_ID
+
+
+async def test_each_request_has_its_own_headers_and_the_clients_time_outs() -> None:
+    seen: list[httpx.Request] = []
+
+    def note(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        body = json.dumps({"id": JOB_ID}).encode()
+        return httpx.Response(201, stream=httpx.ByteStream(body))
+
+    timeout = httpx.Timeout(30, connect=5)
+    async with httpx.AsyncClient(transport=httpx.MockTransport(note), timeout=timeout) as client:
+        sender = Sender(client, asyncio.Semaphore(1), "http://luma", 30)
+        await DreamMachine(sender, "luma-key").create_video(VIDEO)
+        await DreamMachine(sender, "luma-key").get_generation(JOB_ID)
+    assert [request.headers.get("content-type") for request in seen] == ["application/json", None]
+    assert [request.extensions["timeout"]["connect"] for request in seen] == [5, 5]
 
 
 @pytest.mark.parametrize("body", [b"not gzip at all", b"".join(bomb())], ids=["garbage", "bomb"])

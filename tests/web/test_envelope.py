@@ -30,8 +30,12 @@ def call(**changes: object) -> dict[str, Any]:
         ({"jsonrpc": "2.0", "id": 1, "result": SECRET}, -32600, "has no method"),
         ({"jsonrpc": "2.0", "id": 1, "error": {"message": SECRET}}, -32600, "has no method"),
         ({"jsonrpc": "2.0", "id": 1, "error": {"code": 1, "message": 2}}, -32600, "has no method"),
-        (call(id="\ud800", jsonrpc="1.0"), -32600, "A message is an object"),
-        (call(id="\ud800"), -32600, "id must be"),
+        ({"jsonrpc": "2.0", "id": 1, "result": {}, "error": {}}, -32600, "has no method"),
+        (
+            {"jsonrpc": "2.0", "id": 1, "result": {}, "error": {"code": 1, "message": "No."}},
+            -32600,
+            "has no method",
+        ),
         (call(method=5), -32600, "method must be a text"),
         (call(id={"a": SECRET}), -32600, "id must be"),
         (call(id=True), -32600, "id must be"),
@@ -62,7 +66,18 @@ async def test_a_refusal_has_the_id_of_the_message(browser: httpx.AsyncClient) -
     assert response.json()["id"] == "seven"
 
 
-@pytest.mark.parametrize("body", [b"not json", b"\xff\xfe", b"", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"not json",
+        b"\xff\xfe",
+        b"",
+        b"[" * 100_000,
+        json.dumps(PING).encode("utf-16"),
+        json.dumps(PING).encode("utf-8-sig"),
+        json.dumps(PING | {"id": "\ud800"}).encode(),
+    ],
+)
 async def test_what_is_no_json_is_refused(browser: httpx.AsyncClient, body: bytes) -> None:
     response = await browser.post("/mcp", content=body, headers=KEY)
     assert response.status_code == 400

@@ -4,11 +4,11 @@ import asyncio
 
 import httpx
 import pytest
-from starlette.types import Message
+from starlette.types import Message, Receive, Scope, Send
 
 from luma_mcp.settings import load_settings
 from luma_mcp.web.app import build_app
-from luma_mcp.web.guards import MAX_ADMITTED
+from luma_mcp.web.guards import MAX_ADMITTED, HostOriginGuard
 from tests.servers import product
 from tests.web.conftest import ACCEPT, PING
 
@@ -48,11 +48,42 @@ async def test_what_was_admitted_admits_nothing_else(browser: httpx.AsyncClient)
             assert (await browser.get("/healthz", headers=bad)).status_code == status
 
 
-async def test_no_more_is_remembered_than_a_bound(browser: httpx.AsyncClient) -> None:
+async def verdict(guard: HostOriginGuard, **request: object) -> int:
+    """Ask the guard about a request; gives the status of the answer."""
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await guard({"type": "http", "method": "GET", "path": "/", **request}, anext, send)
+    return sent[0]["status"]
+
+
+async def admit(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200})
+
+
+def host(name: str, origin: str | None = None) -> list[tuple[bytes, bytes]]:
+    return [(b"host", name.encode()), *([(b"origin", origin.encode())] if origin else [])]
+
+
+async def test_no_more_is_remembered_than_a_bound() -> None:
+    guard = HostOriginGuard(admit, load_settings())
     for port in range(1, MAX_ADMITTED + 10):
-        answer = await browser.get("/healthz", headers={"Host": f"localhost:{port}"})
-        assert answer.status_code == 200
-    assert (await browser.get("/healthz", headers={"Host": "evil.example"})).status_code == 421
+        assert await verdict(guard, headers=host(f"localhost:{port}"), scheme="http") == 200
+    assert len(guard.admitted) == MAX_ADMITTED
+    assert await verdict(guard, headers=host("evil.example"), scheme="http") == 421
+
+
+async def test_a_verdict_is_for_the_address_and_the_scheme_that_were_asked_for() -> None:
+    guard = HostOriginGuard(admit, load_settings())
+    inner, outer = ("10.0.0.5", 80), ("127.0.0.1", 80)
+    own = {"headers": host("10.0.0.5"), "scheme": "http"}
+    assert await verdict(guard, **own, server=inner) == 200
+    assert await verdict(guard, **own, server=outer) == 421
+    page = {"headers": host("10.0.0.5", "http://10.0.0.5"), "server": inner}
+    assert await verdict(guard, **page, scheme="http") == 200
+    assert await verdict(guard, **page, scheme="https") == 403
 
 
 async def test_an_allowed_host_is_served() -> None:

@@ -10,11 +10,19 @@ import httpx
 import pytest
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.types import Message
+from structlog.testing import capture_logs
 
 from luma_mcp.sandbox.clock import TurnedClock
+from luma_mcp.settings import load_settings
+from luma_mcp.web import app as web
+from luma_mcp.web.app import build_app
 from luma_mcp.web.streams import send_json
+from tests.clocks import settle
+from tests.e2e.conftest import until
+from tests.luma.test_leaving import Slow
+from tests.luma.upstream import playing
 from tests.messages import META, MODERN
-from tests.servers import product
+from tests.servers import product, serving
 
 KEY = {"X-API-Key": "luma-ada"}
 PLAIN, FRAMEWORK = "application/json, text/event-stream", "application/*, text/*"
@@ -160,6 +168,40 @@ async def test_the_framework_judges_what_a_client_can_take(
     assert (await ask("ping", {}, headers=headers)).status_code == status
 
 
+@pytest.mark.parametrize(
+    "more", [{"requestState": "x"}, {"inputResponses": {"ttl": "x"}}, {"task": "x"}]
+)
+@pytest.mark.parametrize("version", [None, MODERN])
+async def test_the_framework_judges_what_a_plain_call_does_not_hold(
+    http: httpx.AsyncClient, version: str | None, more: dict[str, Any]
+) -> None:
+    params = {"name": "ping", "arguments": {}, **more}
+    headers = {}
+    if version == MODERN:
+        params["_meta"] = META
+        headers = {"MCP-Protocol-Version": MODERN, "Mcp-Method": "tools/call", "Mcp-Name": "ping"}
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    response = await http.post("/mcp", json=message, headers=headers)
+    assert message_in(response)["error"]["code"] == -32602
+
+
+async def test_what_the_framework_takes_for_a_reply_is_not_run(http: httpx.AsyncClient) -> None:
+    params = {"name": "create_generation", "arguments": {"prompt": "A boat"}}
+    reply = {"error": {"code": 1, "message": "No."}}
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params, **reply}
+    assert (await http.post("/mcp", json=message)).status_code == 202
+    listing = {**message, "params": {"name": "list_generations"}}
+    del listing["error"]
+    listed = message_in(await http.post("/mcp", json=listing))
+    assert listed["result"]["structuredContent"]["count"] == 0
+
+
+@pytest.mark.parametrize("accept", ["*/*", "Text/Event-Stream, APPLICATION/JSON;q=0.5"])
+async def test_a_client_that_takes_both_may_say_it_in_other_ways(ask: Ask, accept: str) -> None:
+    response = await ask("ping", {}, accept=accept)
+    assert response.headers["content-type"] == "application/json"
+
+
 async def test_the_framework_judges_params_that_are_not_right(ask: Ask) -> None:
     response = await ask("ping", {}, meta={"progressToken": {}})
     assert message_in(response)["error"]["code"] == -32602
@@ -256,7 +298,11 @@ async def test_a_long_call_becomes_a_stream_that_is_kept_alive() -> None:
     ready.set()
     await sending
     start, first, *pings, last = client.said
-    assert dict(start["headers"])[b"content-type"] == b"text/event-stream"
+    assert dict(start["headers"]) == {
+        b"content-type": b"text/event-stream",
+        b"cache-control": b"no-cache, no-transform",
+        b"x-accel-buffering": b"no",
+    }
     assert {ping["body"] for ping in (first, *pings)} == {b": ping\r\n\r\n"}
     assert all(ping["more_body"] for ping in (first, *pings))
     assert last == {
@@ -273,6 +319,79 @@ async def test_who_leaves_a_long_call_ends_it() -> None:
     await sending
     await endless.ended.wait()
     assert not [message for message in client.said if b"event:" in message.get("body", b"")]
+
+
+async def test_who_leaves_before_the_first_word_ends_the_call_too() -> None:
+    client, endless = Client(), Endless()
+    sending = asyncio.create_task(send_json(endless.making(), client.receive, client.send, 60))
+    await endless.begun.wait()
+    client.leaves.set()
+    await sending
+    await endless.ended.wait()
+    assert client.said == []
+
+
+async def test_an_answer_leaves_nothing_running_behind() -> None:
+    client, before = Client(), asyncio.all_tasks()
+
+    async def making() -> bytes:
+        return b"{}"
+
+    await send_json(making(), client.receive, client.send, 60)
+    await settle()
+    assert asyncio.all_tasks() == before
+    assert [message.get("body") for message in client.said] == [None, b"{}"]
+
+
+@pytest.fixture
+async def slow(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[str, Slow]]:
+    """A server that is never silent, and the Luma behind it, which answers when it is told to."""
+    monkeypatch.setattr(web, "KEEP_ALIVE_SECONDS", 0)
+    luma = Slow(201, {"id": UNKNOWN_ID, "state": "queued"})
+    async with (
+        playing(luma) as upstream,
+        serving(build_app(load_settings(dream_machine_url=upstream.url))) as url,
+    ):
+        yield f"{url}/mcp", luma
+
+
+CREATION = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "tools/call",
+    "params": {"name": "create_generation", "arguments": {"prompt": "A boat"}},
+}
+
+
+async def test_a_client_hears_something_while_luma_is_slow(slow: tuple[str, Slow]) -> None:
+    url, luma = slow
+    headers = KEY | {"Accept": PLAIN}
+    async with (
+        httpx.AsyncClient() as http,
+        http.stream("POST", url, json=CREATION, headers=headers) as answer,
+    ):
+        lines = answer.aiter_lines()
+        assert await anext(lines) == ": ping"
+        luma.release.set()
+        said = [line async for line in lines if line.startswith("data:")]
+    assert UNKNOWN_ID in said[0]
+
+
+async def test_a_paid_call_whose_caller_leaves_is_seen_through_and_logged(
+    slow: tuple[str, Slow],
+) -> None:
+    url, luma = slow
+    with capture_logs() as lines:
+        async with (
+            httpx.AsyncClient() as http,
+            http.stream("POST", url, json=CREATION, headers=KEY | {"Accept": PLAIN}),
+        ):
+            await luma.asked.wait()
+        await until(lambda: any(line["event"] == "call" for line in lines))
+        luma.release.set()
+        await until(lambda: any(line["event"] == "left" for line in lines))
+    (left,) = [line for line in lines if line["event"] == "left"]
+    assert left["generation_id"] == UNKNOWN_ID
 
 
 async def test_a_call_that_is_cut_off_by_the_server_ends() -> None:
