@@ -42,7 +42,7 @@ class HostOriginGuard:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         async def admitted(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] == "http" and len(self.admitted) < MAX_ADMITTED:
+            if len(self.admitted) < MAX_ADMITTED:
                 self.admitted.add(_grounds(scope))
             await app(scope, receive, send.wrapped if isinstance(send, _Explained) else send)
 
@@ -60,11 +60,11 @@ class HostOriginGuard:
         if scope["type"] == "websocket":  # there are none here, and the guard lets them pass
             await send({"type": "websocket.close", "code": 1008})
             return
-        if scope["type"] == "http" and _grounds(scope) in self.admitted:
+        if scope["type"] != "http" or _grounds(scope) in self.admitted:
             await self._app(scope, receive, send)
             return
         explained = _Explained(scope, receive, send)
-        if scope["type"] == "http" and (status := _status_of_refusal(scope)):
+        if status := _status_of_refusal(scope):
             await explained({"type": "http.response.start", "status": status})
             return
         await self._guard(scope, receive, explained)

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from mcp.shared.inbound import InboundModernRoute, classify_inbound_request
-from mcp_types import methods
+from mcp_types import DEFAULT_NEGOTIATED_VERSION, SERVER_INFO_META_KEY, methods
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 from pydantic_core import to_json
@@ -21,8 +21,6 @@ from luma_mcp.services import Caller
 from luma_mcp.web.envelope import message_of
 from luma_mcp.web.streams import send_json
 
-UNNAMED_VERSION = "2025-03-26"  # of a request without MCP-Protocol-Version, by the specification
-SERVER_INFO = "io.modelcontextprotocol/serverInfo"
 # What a plain call may hold; everything beyond has a meaning that the framework knows.
 MEMBERS = frozenset({"jsonrpc", "id", "method", "params"})
 PARAMS = frozenset({"name", "arguments", "_meta"})
@@ -63,7 +61,7 @@ def _is_plain(headers: Headers) -> bool:
 
 def _version_of(message: dict[str, Any], headers: Headers) -> str | None:
     """Give the protocol version of a call whose headers and params fit it."""
-    version = headers.get("mcp-protocol-version", UNNAMED_VERSION)
+    version = headers.get("mcp-protocol-version", DEFAULT_NEGOTIATED_VERSION)
     if version in MODERN_PROTOCOL_VERSIONS:
         route = classify_inbound_request(message, headers=headers)
         if not isinstance(route, InboundModernRoute):
@@ -92,7 +90,7 @@ class PlainCalls:
     ) -> None:
         self._app = app
         self._calls = calls
-        self._meta = {SERVER_INFO: server_info}
+        self._meta = {SERVER_INFO_META_KEY: server_info}
         self._patience = patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

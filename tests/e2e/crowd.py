@@ -8,6 +8,8 @@ from operator import itemgetter
 from typing import Any, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
+from luma_mcp.tools import build_tools
+from luma_mcp.tools.definition import CREATES
 from tests.e2e.callers import CALLERS, EVERYBODY, NUMBER_OF_CALLERS, TELL_TALE, Caller, Order
 from tests.e2e.echoing_luma import LEAVING, LISTS, PARTY, SCENES, EchoingLuma
 from tests.messages import META, MODERN
@@ -26,15 +28,7 @@ PATHS = {
     "get_credits": "/credits",
     "ping": "/ping",
 }
-CREATING = (
-    "create_generation",
-    "modify_video",
-    "reframe_video",
-    "upscale_generation",
-    "add_audio",
-    "generate_image",
-    "reframe_image",
-)
+CREATING = tuple(name for name, tool in build_tools().items() if tool.annotations == CREATES)
 WAITING = "wait_for_generation"
 TOOLS = (
     *CREATING,

@@ -14,6 +14,7 @@ import uvloop
 from fastmcp import Client
 from fastmcp.client.transports import SSETransport
 
+from luma_mcp.tools import build_tools
 from tests.e2e import crowd
 from tests.e2e.callers import CALLERS, EVERYBODY, Caller, Order, shows_a_key
 from tests.e2e.crowd import CREATING, ERAS, HEADERS, PATHS, TOOLS, WAITING, Answer, Call, Crowd
@@ -122,6 +123,7 @@ def _counted(calls: Iterable[Call]) -> Counter[tuple[Caller | None, Order | str]
 
 def test_20_000_calls_of_200_callers_are_made_in_every_way(run: Run) -> None:
     assert len(run.calls) == 20_000
+    assert set(TOOLS) == set(build_tools())
     for caller in CALLERS:
         made = [call for call in run.calls if call.caller == caller]
         assert {(call.tool, call.era) for call in made} == set(product(TOOLS, ERAS))
