@@ -1,23 +1,29 @@
 """Accounts: every key is one, with its own jobs, balance and limits."""
 
 import hashlib
-import math
-from collections import Counter, OrderedDict, deque
+from abc import ABC, abstractmethod
+from collections import Counter, OrderedDict
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import ClassVar, Generic, TypeVar
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
-from luma_mcp.sandbox.behaviour import Behaviour, Kind
-from luma_mcp.sandbox.jobs import Job
+from luma_mcp.sandbox.behaviour import Behaviour, Limits
+from luma_mcp.sandbox.jobs import Draft, Job
+from luma_mcp.sandbox.limits import Turnstile
 
-_MINUTE = timedelta(seconds=60)
 _MAX_COUNTED_FAULTS = 1_000
 
+A = TypeVar("A", bound="Account")
 
-class Account:
-    """What belongs to one key."""
+
+class Account(ABC):
+    """What belongs to one key, whichever of Luma's APIs it is for."""
+
+    # What is said when the balance is too low.
+    _poverty: ClassVar[str]
 
     def __init__(self, behaviour: Behaviour, forget: Callable[[Job], None]) -> None:
         self.jobs: OrderedDict[str, Job] = OrderedDict()
@@ -25,42 +31,32 @@ class Account:
         self._forget = forget
         self._balance_cents = behaviour.starting_balance_cents
         self._refunds: list[tuple[datetime, float]] = []
-        self._starts: dict[Kind, deque[datetime]] = {"video": deque(), "image": deque()}
-        self._running: dict[Kind, list[Job]] = {"video": [], "image": []}
         self._met: Counter[str] = Counter()
 
-    def admit(self, kind: Kind, now: datetime) -> None:
-        """Check that one more job of this kind may start.
-
-        The status is that of docs.lumalabs.ai/docs/rate-limits; Luma publishes neither text nor
-        headers.
+    @abstractmethod
+    def admit(self, draft: Draft, now: datetime, /) -> None:
+        """Check that one more job may start.
 
         Raises:
             HTTPException: 429 with Retry-After.
         """
-        limits = self._behaviour.limits(kind)
-        starts = self._starts[kind]
-        while starts and starts[0] + _MINUTE <= now:
-            starts.popleft()
-        if len(starts) >= limits.creates_per_minute:
-            wait = (starts[0] + _MINUTE - now).total_seconds() if starts else math.inf
-            raise _too_many("Rate limit exceeded", wait)
-        running = [
-            job for job in self._running[kind] if job.id in self.jobs and not job.is_over(now)
-        ]
-        self._running[kind] = running
-        if len(running) >= limits.concurrent:
-            wait = min((job.count_seconds_left(now) for job in running), default=math.inf)
-            raise _too_many("Too many concurrent generations", wait)
+
+    @abstractmethod
+    def get_turnstile(self, job: Job, /) -> Turnstile:
+        """Where a job is counted."""
+
+    def list_headers(self, now: datetime) -> dict[str, str]:  # noqa: ARG002 - others need it
+        """What the answer to a creation says about limits."""
+        return {}
 
     def charge(self, cents: float, now: datetime) -> None:
         """Take the price of a job.
 
         Raises:
-            HTTPException: 402, if the balance is too low; Luma does not publish its text.
+            HTTPException: 402, if the balance is too low.
         """
         if self.get_balance_cents(now) < cents:
-            raise HTTPException(402, "Insufficient credits")
+            raise HTTPException(402, self._poverty)
         self._balance_cents -= cents
 
     def get_balance_cents(self, now: datetime) -> float:
@@ -69,13 +65,12 @@ class Account:
         self._refunds = [refund for refund in self._refunds if refund[0] > now]
         return self._balance_cents
 
-    def start(self, job: Job, cents: float) -> None:
+    def start(self, job: Job) -> None:
         """Begin a job that was admitted and charged, and forget the oldest if there are many."""
         self.jobs[job.id] = job
-        self._starts[job.kind].append(job.created_at)
-        self._running[job.kind].append(job)
-        if job.failure_reason and job.ends_at:
-            self._refunds.append((job.ends_at, cents))
+        self.get_turnstile(job).enter(job)
+        if job.failure and job.ends_at:
+            self._refunds.append((job.ends_at, job.draft.cents * job.failure.refunded))
         if len(self.jobs) > self._behaviour.max_jobs_per_account:
             self.remove(next(iter(self.jobs)))
 
@@ -113,39 +108,34 @@ class Account:
         self._met[name] += 1
         return self._met[name] <= times
 
+    def _build_turnstile(self, limits: Limits) -> Turnstile:
+        return Turnstile(limits, self.jobs)
 
-class Accounts:
+
+class Accounts(Generic[A]):
     """All accounts of one API, by a hash of their keys."""
 
-    def __init__(self, behaviour: Behaviour, forget: Callable[[Job], None]) -> None:
+    def __init__(
+        self, behaviour: Behaviour, read_key: Callable[[Headers], str], build: Callable[[], A]
+    ) -> None:
         self._behaviour = behaviour
-        self._forget = forget
-        self._accounts: OrderedDict[str, Account] = OrderedDict()
+        self._read_key = read_key
+        self._build = build
+        self._accounts: OrderedDict[str, A] = OrderedDict()
 
-    def get(self, headers: Headers) -> Account:
+    def get(self, headers: Headers) -> A:
         """The account of a request's key, opened at its first use.
 
         Raises:
-            HTTPException: 401 without a key that begins with `luma-`; 403 with a key of the
-                Agents API, which Dream Machine refuses.
+            HTTPException: 401 or 403, if the API does not take the key.
         """
-        scheme, _, key = headers.get("authorization", "").partition(" ")
-        key = key.strip()
-        if scheme.lower() != "bearer" or not key.startswith("luma-"):
-            raise HTTPException(401, "Invalid API key is provided")
-        if key.startswith("luma-api-"):
-            raise HTTPException(403, "This API key is not valid for the Dream Machine API")
-        return self._open(hashlib.sha256(key.encode()).hexdigest())
+        return self._open(hashlib.sha256(self._read_key(headers).encode()).hexdigest())
 
-    def _open(self, name: str) -> Account:
-        account = self._accounts.setdefault(name, Account(self._behaviour, self._forget))
+    def _open(self, name: str) -> A:
+        if name not in self._accounts:
+            self._accounts[name] = self._build()
         self._accounts.move_to_end(name)
         if len(self._accounts) > self._behaviour.max_accounts:
             _, forgotten = self._accounts.popitem(last=False)
             forgotten.clear()
-        return account
-
-
-def _too_many(detail: str, wait_seconds: float) -> HTTPException:
-    seconds = 60 if math.isinf(wait_seconds) else max(1, math.ceil(wait_seconds))
-    return HTTPException(429, detail, headers={"Retry-After": str(seconds)})
+        return self._accounts[name]

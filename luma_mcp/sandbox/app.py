@@ -1,19 +1,24 @@
 """The sandbox: an emulator of Luma's APIs as one Starlette application."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
 
+from luma_mcp.sandbox import agents
+from luma_mcp.sandbox.agents import Agents, Stamped
+from luma_mcp.sandbox.agents_accounts import KEYS
+from luma_mcp.sandbox.agents_files import AgentsFiles, Inspection
 from luma_mcp.sandbox.behaviour import Behaviour
 from luma_mcp.sandbox.clock import Clock, SystemClock
 from luma_mcp.sandbox.dream_machine import DreamMachine
 from luma_mcp.sandbox.faults import URLS, WORDS
 from luma_mcp.sandbox.gallery import Gallery
+from luma_mcp.sandbox.presigning import Presigner
 from luma_mcp.sandbox.scenes import Scene
 
 DEFAULT_BEHAVIOUR = Behaviour()
@@ -28,9 +33,10 @@ def build_sandbox(
 ) -> Starlette:
     """Build a sandbox, which shares nothing with any other.
 
-    Alone it is an application like any other: its endpoints are `/dream-machine/v1/...` and
-    `/media/...`, and a server runs its lifespan. Below another application it works the same,
-    but servers run the lifespan of the outermost only, so that the parent enters `running`:
+    Alone it is an application like any other: its endpoints are `/dream-machine/v1/...`,
+    `/agents/...` and `/media/...`, and a server runs its lifespan. Below another application it
+    works the same, but servers run the lifespan of the outermost only, so that the parent enters
+    `running`:
 
         sandbox = build_sandbox()
 
@@ -48,15 +54,22 @@ def build_sandbox(
     Raises:
         DrawingNotInstalled: If the libraries that it draws with are not installed.
     """
-    gallery = Gallery(behaviour, _load_drawing())
-    dream_machine = DreamMachine(behaviour, clock or SystemClock(), gallery)
-    routes = [*dream_machine.list_routes(), *gallery.list_routes()]
-    sandbox = Starlette(
-        routes=[Route("/", _build_index(routes)), *routes],
-        exception_handlers={HTTPException: _answer_error, Exception: _answer_error},
-        lifespan=running,
-    )
-    sandbox.router.redirect_slashes = False
+    draw, inspect = _load_drawing()
+    clock = clock or SystemClock()
+    presigner = Presigner(clock)
+    gallery = Gallery(behaviour, draw, presigner)
+    dream_machine = DreamMachine(behaviour, clock, gallery)
+    agents_api = Agents(behaviour, clock, gallery)
+    files = AgentsFiles(behaviour, clock, agents_api.accounts, presigner, inspect)
+    routes = [
+        *dream_machine.list_routes(),
+        *files.list_upload_routes(),
+        *gallery.list_routes(),
+    ]
+    below = [*agents_api.list_routes(), *files.list_routes()]
+    index = Route("/", _build_index([*_name(routes), *_name(below, agents.PREFIX)]))
+    mounted = Mount(agents.PREFIX, Stamped(_build_app(below)))
+    sandbox = _build_app([index, *routes, mounted], lifespan=running)
     sandbox.state.close = dream_machine.close
     return sandbox
 
@@ -73,26 +86,43 @@ async def running(sandbox: Starlette) -> AsyncGenerator[None]:
         await sandbox.state.close()
 
 
-def _load_drawing() -> Callable[[Scene], bytes]:
+def _load_drawing() -> tuple[Callable[[Scene], bytes], Inspection]:
     try:
-        from luma_mcp.sandbox import media  # noqa: PLC0415 - an extra, which may be missing
+        from luma_mcp.sandbox import (  # noqa: PLC0415 - an extra, which may be missing
+            inspection,
+            media,
+        )
     except ImportError as error:
         raise DrawingNotInstalled(
             'The sandbox needs its drawing libraries: pip install "luma-mcp[sandbox]"'
         ) from error
-    return media.draw
+    return media.draw, inspection.inspect
 
 
-def _build_index(routes: list[Route]) -> Callable[[Request], Awaitable[Response]]:
-    endpoints = sorted(
-        f"{method} {route.path}"
-        for route in routes
-        for method in (route.methods or set()) - {"HEAD"}
+def _build_app(
+    routes: Sequence[BaseRoute],
+    lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None,
+) -> Starlette:
+    app = Starlette(
+        routes=routes,
+        exception_handlers={HTTPException: _answer_error, Exception: _answer_error},
+        lifespan=lifespan,
     )
+    app.router.redirect_slashes = False
+    return app
+
+
+def _name(routes: Iterable[Route], prefix: str = "") -> Iterator[str]:
+    for route in routes:
+        for method in sorted((route.methods or set()) - {"HEAD"}):
+            yield f"{method} {prefix}{route.path}"
+
+
+def _build_index(endpoints: list[str]) -> Callable[[Request], Awaitable[Response]]:
     index = {
         "name": "Luma sandbox",
-        "keys": "Any key that begins with luma- is an account of its own",
-        "endpoints": endpoints,
+        "keys": KEYS,
+        "endpoints": sorted(endpoints),
         "prompt_words": WORDS,
         "urls": URLS,
     }
@@ -104,7 +134,7 @@ def _build_index(routes: list[Route]) -> Callable[[Request], Awaitable[Response]
 
 
 async def _answer_error(_: Request, error: Exception) -> Response:
-    """Say what is wrong in the one shape that Dream Machine OpenAPI 1.1.0 has for it."""
+    """Say what is wrong in the one shape that both APIs have for it."""
     if not isinstance(error, HTTPException):
         error = HTTPException(500, "Internal server error")
     return JSONResponse(

@@ -2,18 +2,21 @@
 
 import asyncio
 import logging
-from typing import Any
+from collections.abc import Callable
+from datetime import datetime
 
 import httpx
 
 from luma_mcp.sandbox.behaviour import Behaviour
 from luma_mcp.sandbox.clock import Clock
-from luma_mcp.sandbox.jobs import Job
+from luma_mcp.sandbox.jobs import Job, Json
 
 # docs.lumalabs.ai/docs/video-generation, the note on callbacks.
 _ATTEMPTS = 4
 _PAUSE_SECONDS = 0.1
 _TIMEOUT_SECONDS = 5
+
+Description = Callable[[Job, datetime, str], Json]
 
 logger = logging.getLogger(__name__)
 
@@ -21,15 +24,16 @@ logger = logging.getLogger(__name__)
 class Callbacks:
     """Posts a generation to its callback URL when it dreams, is completed or has failed."""
 
-    def __init__(self, behaviour: Behaviour, clock: Clock) -> None:
+    def __init__(self, behaviour: Behaviour, clock: Clock, describe: Description) -> None:
         self._behaviour = behaviour
+        self._describe = describe
         self._clock = clock
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._client: httpx.AsyncClient | None = None
 
     def follow(self, job: Job, public_url: str) -> None:
         """Report on a job until it ends, if it asked for that and its host may be called."""
-        url = job.request["callback_url"]
+        url = job.draft.request["callback_url"]
         if url is None:
             return
         if httpx.URL(url).host not in self._behaviour.callback_hosts:
@@ -60,9 +64,9 @@ class Callbacks:
     async def _report(self, job: Job, url: str, public_url: str) -> None:
         for turn in job.list_turns():
             await self._clock.sleep((turn - self._clock.now()).total_seconds())
-            await self._deliver(job.id, url, job.describe(turn, public_url))
+            await self._deliver(job.id, url, self._describe(job, turn, public_url))
 
-    async def _deliver(self, job_id: str, url: str, generation: dict[str, Any]) -> None:
+    async def _deliver(self, job_id: str, url: str, generation: Json) -> None:
         for attempt in range(_ATTEMPTS):
             if attempt:
                 await self._clock.sleep(_PAUSE_SECONDS)
@@ -70,7 +74,7 @@ class Callbacks:
                 return
         logger.warning("Job %s: nobody took its callback", job_id)
 
-    async def _post(self, url: str, generation: dict[str, Any]) -> bool:
+    async def _post(self, url: str, generation: Json) -> bool:
         if self._client is None:
             self._client = httpx.AsyncClient(
                 follow_redirects=False, trust_env=False, headers={"user-agent": "luma-sandbox"}

@@ -5,20 +5,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from luma_mcp.sandbox import bodies, drafts, rules
-from luma_mcp.sandbox.accounts import Account, Accounts
+from luma_mcp.sandbox import dream_machine_bodies as bodies
+from luma_mcp.sandbox import dream_machine_drafts as drafts
+from luma_mcp.sandbox import dream_machine_rules as rules
+from luma_mcp.sandbox.accounts import Accounts
 from luma_mcp.sandbox.behaviour import Behaviour
 from luma_mcp.sandbox.callbacks import Callbacks
 from luma_mcp.sandbox.clock import Clock
 from luma_mcp.sandbox.concepts import CAMERA_MOTIONS, CONCEPTS
+from luma_mcp.sandbox.dream_machine_accounts import DreamMachineAccount, read_key
+from luma_mcp.sandbox.faults import DREAM_MACHINE_FAILURES
 from luma_mcp.sandbox.gallery import Gallery
-from luma_mcp.sandbox.jobs import Job
-from luma_mcp.sandbox.orders import Orders, build_failure
+from luma_mcp.sandbox.jobs import Job, Json, write_moment
+from luma_mcp.sandbox.orders import Dialect, Orders
+from luma_mcp.sandbox.presigning import LinkRefused
+from luma_mcp.sandbox.reading import get_public_url, read_body, read_query_integer
 from luma_mcp.sandbox.scenes import Scene
 
 PREFIX = "/dream-machine/v1"
@@ -48,20 +53,24 @@ _CHANGES: dict[str, Change] = {
 class _Shelf:
     """What a request may refer to at one moment."""
 
-    account: Account
+    account: DreamMachineAccount
     gallery: Gallery
     now: datetime
 
     def get_clip(self, generation_id: str) -> Scene:
         job = self.account.find(generation_id)
-        if job.kind != "video":
+        if job.draft.kind != "video":
             rules.refuse("Generation is not a video")
         if not job.is_completed(self.now):
             rules.refuse("Generation is not completed")
-        return job.scene
+        return job.draft.scenes[0]
 
     def get_media(self, url: str) -> Scene | None:
-        return self.gallery.find(url)
+        try:
+            return self.gallery.find(url)
+        except LinkRefused:
+            # A link of the Agents API that has expired is an address like any other.
+            return None
 
 
 class DreamMachine:
@@ -71,9 +80,14 @@ class DreamMachine:
         self._behaviour = behaviour
         self._clock = clock
         self._gallery = gallery
-        self._callbacks = Callbacks(behaviour, clock)
-        self._accounts = Accounts(behaviour, self._forget)
-        self._orders = Orders(behaviour, clock, gallery, self._callbacks)
+        self._callbacks = Callbacks(behaviour, clock, describe)
+        self._accounts = Accounts(
+            behaviour, read_key, lambda: DreamMachineAccount(behaviour, self._forget)
+        )
+        dialect = Dialect(
+            failures=DREAM_MACHINE_FAILURES, describe=describe, follow=self._callbacks.follow
+        )
+        self._orders = Orders(behaviour, clock, gallery, dialect)
 
     def list_routes(self) -> list[Route]:
         """Every endpoint, with its whole path."""
@@ -123,11 +137,11 @@ class DreamMachine:
     async def list_generations(self, request: Request) -> Response:
         """GET /generations, the newest first; Luma publishes no order."""
         account = self._accounts.get(request.headers)
-        limit = _read_query(request, "limit", default=100, low=1, high=_MAX_PAGE)
-        offset = _read_query(request, "offset", default=0, low=0, high=_MAX_OFFSET)
+        limit = _read_query(request, "limit", 100, low=1, high=_MAX_PAGE)
+        offset = _read_query(request, "offset", 0, low=0, high=_MAX_OFFSET)
         page = islice(reversed(account.jobs.values()), offset, offset + limit)
         now, public_url = self._clock.now(), self._get_public_url(request)
-        generations = [job.describe(now, public_url) for job in page]
+        generations = [describe(job, now, public_url) for job in page]
         return JSONResponse(
             {
                 "generations": generations,
@@ -141,11 +155,8 @@ class DreamMachine:
     async def get_generation(self, request: Request) -> Response:
         """GET /generations/{id}."""
         account = self._accounts.get(request.headers)
-        job = account.find(request.path_params["id"])
-        status, times = job.faults.get_status, job.faults.times or 1
-        if status and account.meets(times, f"get {job.id}"):
-            raise build_failure(status, job.faults.retry_after)
-        return JSONResponse(job.describe(self._clock.now(), self._get_public_url(request)))
+        public_url = self._get_public_url(request)
+        return self._orders.read(request.path_params["id"], account, public_url)
 
     async def delete_generation(self, request: Request) -> Response:
         """DELETE /generations/{id}, whether it has ended or not."""
@@ -177,28 +188,41 @@ class DreamMachine:
         return change
 
     async def _read(self, request: Request) -> bytes:
-        content = bytearray()
-        async for chunk in request.stream():
-            content += chunk
-            if len(content) > self._behaviour.max_body_bytes:
-                # Starlette's own limit answers in plain text.
-                raise HTTPException(413, "Content Too Large")
-        return bytes(content)
+        return await read_body(request, self._behaviour.max_body_bytes)
 
     def _forget(self, job: Job) -> None:
         self._callbacks.stop(job)
-        self._gallery.take_down(job.file_name)
+        for name, _ in job.list_files():
+            self._gallery.take_down(name)
 
     def _get_public_url(self, request: Request) -> str:
-        """Where this sandbox is, as its caller sees it."""
-        if self._behaviour.public_url is not None:
-            return self._behaviour.public_url.rstrip("/")
-        url = request.url
-        return f"{url.scheme}://{url.netloc}{request.scope.get('root_path', '')}"
+        return get_public_url(request, self._behaviour)
 
 
-def _read_query(request: Request, name: str, *, default: int, low: int, high: int) -> int:
-    try:
-        return rules.read_integer(request.query_params.get(name, str(default)), low, high)
-    except ValueError:
-        rules.refuse(f"{name}: must be an integer from {low} to {high}")
+def describe(job: Job, now: datetime, public_url: str) -> Json:
+    """The Generation object of Dream Machine OpenAPI 1.1.0.
+
+    `progress_video` is always null: Luma does not explain when it would not be.
+    """
+    failure = job.get_failure(now)
+    return {
+        "id": job.id,
+        "generation_type": job.draft.kind,
+        "state": job.get_state(now),
+        "failure_reason": failure.reason if failure else None,
+        "created_at": write_moment(job.created_at),
+        "assets": _list_assets(job, public_url) if job.is_completed(now) else None,
+        "model": job.draft.model,
+        "request": job.draft.request,
+    }
+
+
+def _list_assets(job: Job, public_url: str) -> dict[str, str | None]:
+    assets: dict[str, str | None] = {"video": None, "image": None, "progress_video": None}
+    for name, _ in job.list_files():
+        assets[job.draft.kind] = f"{public_url}/media/{name}"
+    return assets
+
+
+def _read_query(request: Request, name: str, default: int, *, low: int, high: int) -> int:
+    return read_query_integer(request, name, default=default, low=low, high=high, status=400)

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import anyio
 import anyio.to_thread
@@ -14,19 +15,34 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from luma_mcp.sandbox.behaviour import Behaviour
+from luma_mcp.sandbox.presigning import LinkRefused, Presigner
 from luma_mcp.sandbox.scenes import Scene
 
-_MEDIA_TYPES = {"mp4": "video/mp4", "jpg": "image/jpeg", "png": "image/png"}
+_MEDIA_TYPES = {
+    "mp4": "video/mp4",
+    "jpg": "image/jpeg",
+    "png": "image/png",
+    "exr": "image/x-exr",
+}
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class _Hanging:
+    scene: Scene
+    presigned: bool
 
 
 class Gallery:
     """Serves every scene that was hung, as a file, without a key, like Luma's CDN."""
 
-    def __init__(self, behaviour: Behaviour, draw: Callable[[Scene], bytes]) -> None:
+    def __init__(
+        self, behaviour: Behaviour, draw: Callable[[Scene], bytes], presigner: Presigner
+    ) -> None:
         self._behaviour = behaviour
         self._draw = draw
-        self._scenes: dict[str, Scene] = {}
+        self._presigner = presigner
+        self._hangings: dict[str, _Hanging] = {}
         self._files: OrderedDict[str, bytes] = OrderedDict()
         self._drawing: dict[str, asyncio.Task[bytes]] = {}
         self._seats = anyio.CapacityLimiter(behaviour.max_renders)
@@ -35,31 +51,52 @@ class Gallery:
         """Where the media are."""
         return [Route("/media/{name}", self.serve, methods=["GET"])]
 
-    def hang(self, name: str, scene: Scene) -> None:
-        """Make a scene available under a file name."""
-        self._scenes[name] = scene
+    def hang(self, name: str, scene: Scene, *, presigned: bool = False) -> None:
+        """Make a scene available under a file name, to everybody or by presigned links alone."""
+        self._hangings[name] = _Hanging(scene, presigned)
 
     def take_down(self, name: str) -> None:
         """Forget a scene and its file."""
-        self._scenes.pop(name, None)
+        self._hangings.pop(name, None)
         self._files.pop(name, None)
 
+    def link(self, name: str) -> str:
+        """A presigned link to a file, without the address of the sandbox."""
+        query = self._presigner.sign("GET", name, self._behaviour.link_seconds)
+        return f"/media/{name}?{query}"
+
     def find(self, url: str) -> Scene | None:
-        """The scene that a link leads to, if it is one of this gallery's."""
-        folder, _, name = httpx.URL(url).path.rpartition("/")
-        return self._scenes.get(name) if folder.endswith("/media") else None
+        """The scene that a link leads to; None if the link is not one of this gallery's.
+
+        Raises:
+            LinkRefused: The link has expired, or was tampered with.
+        """
+        address = httpx.URL(url)
+        folder, _, name = address.path.rpartition("/")
+        hanging = self._hangings.get(name) if folder.endswith("/media") else None
+        if hanging is None:
+            return None
+        if hanging.presigned:
+            self._presigner.check("GET", name, address.params)
+        return hanging.scene
 
     async def serve(self, request: Request) -> Response:
         """Answer GET and HEAD, whole or in part (RFC 9110, section 14)."""
         name = request.path_params["name"]
-        scene = self._scenes.get(name)
-        if scene is None:
+        hanging = self._hangings.get(name)
+        if hanging is None:
             raise HTTPException(404)
+        if hanging.presigned:
+            try:
+                self._presigner.check("GET", name, request.query_params)
+            except LinkRefused as refusal:
+                return refusal.build_answer()
+        scene, public = hanging.scene, not hanging.presigned
         content = await self._get_file(name, scene)
         headers = {
             "accept-ranges": "bytes",
             "access-control-allow-origin": "*",
-            "cache-control": "public, max-age=3600",
+            "cache-control": "public, max-age=3600" if public else "private",
             "etag": f'"{name}"',
         }
         wanted = request.headers.get("range", "")
@@ -79,7 +116,7 @@ class Gallery:
 
     async def _make(self, name: str, scene: Scene) -> bytes:
         content = await anyio.to_thread.run_sync(self._draw, scene, limiter=self._seats)
-        if name in self._scenes:
+        if name in self._hangings:
             self._files[name] = content
             self._drop_oldest()
         return content

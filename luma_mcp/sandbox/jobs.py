@@ -9,10 +9,39 @@ from datetime import datetime
 from typing import Any, Literal
 
 from luma_mcp.sandbox.behaviour import Kind
-from luma_mcp.sandbox.faults import Faults
+from luma_mcp.sandbox.faults import Failure, Faults
 from luma_mcp.sandbox.scenes import Scene
 
+Json = dict[str, Any]
+# The words of Dream Machine; the Agents API says "processing" instead of "dreaming".
 State = Literal["queued", "dreaming", "completed", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A job to be: what a request asks for, checked and priced.
+
+    Attributes:
+        kind: Whether a clip or pictures are made.
+        type: What the API calls this sort of request.
+        model: Luma's name of the model.
+        prompt: The words of the request, where those of the sandbox are looked for.
+        scenes: What is to be seen when the job is done, one to a file.
+        cents: Its price, in US cents.
+        request: The accepted body, if the API echoes it.
+        wait_seconds: How long the caller wants to wait for the end.
+        failure: Why the job will fail, whatever the prompt says.
+    """
+
+    kind: Kind
+    type: str
+    model: str
+    prompt: str
+    scenes: tuple[Scene, ...]
+    cents: float
+    request: Json = field(default_factory=dict)
+    wait_seconds: float = 0
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,47 +49,45 @@ class Job:
     """One generation, from its creation to its end.
 
     Attributes:
-        kind: Luma's `generation_type`.
-        model: Luma's name of the model.
-        request: The accepted body, as the generation echoes it.
-        scene: What is to be seen when it is done.
+        draft: What it makes.
         created_at: When it was asked for.
         dreams_at: When it leaves the queue.
         ends_at: When it is completed or has failed; None if it never ends.
-        failure_reason: Why it will fail; None if it will not.
+        failure: Why it will fail; None if it will not.
         faults: What its prompt asked to go wrong.
     """
 
-    kind: Kind
-    model: str
-    request: dict[str, Any]
-    scene: Scene
+    draft: Draft
     created_at: datetime
     dreams_at: datetime
     ends_at: datetime | None
-    failure_reason: str | None
+    failure: Failure | None
     faults: Faults
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
 
-    @property
-    def file_name(self) -> str:
-        """The name of its file, which nobody can guess."""
-        return f"{self.secret}.{self.scene.format}"
+    def list_files(self) -> Iterator[tuple[str, Scene]]:
+        """Its files by their names, which nobody can guess."""
+        for number, scene in enumerate(self.draft.scenes):
+            yield f"{self.secret}-{number}.{scene.format}", scene
 
     def is_over(self, now: datetime) -> bool:
         """Whether it is completed or has failed."""
         return self.ends_at is not None and now >= self.ends_at
 
     def is_completed(self, now: datetime) -> bool:
-        """Whether its file can be fetched."""
-        return self.is_over(now) and self.failure_reason is None
+        """Whether its files can be fetched."""
+        return self.is_over(now) and self.failure is None
 
     def get_state(self, now: datetime) -> State:
-        """Its state, in Luma's words."""
+        """Its state."""
         if self.is_over(now):
-            return "failed" if self.failure_reason else "completed"
+            return "failed" if self.failure else "completed"
         return "dreaming" if now >= self.dreams_at else "queued"
+
+    def get_failure(self, now: datetime) -> Failure | None:
+        """Why it has failed, once it has."""
+        return self.failure if self.is_over(now) else None
 
     def count_seconds_left(self, now: datetime) -> float:
         """How many seconds remain; infinite if it never ends."""
@@ -72,24 +99,7 @@ class Job:
         if self.ends_at is not None:
             yield self.ends_at
 
-    def describe(self, now: datetime, public_url: str) -> dict[str, Any]:
-        """The Generation object of Dream Machine OpenAPI 1.1.0.
 
-        `progress_video` is always null: Luma does not explain when it would not be.
-        """
-        failed = self.get_state(now) == "failed"
-        return {
-            "id": self.id,
-            "generation_type": self.kind,
-            "state": self.get_state(now),
-            "failure_reason": self.failure_reason if failed else None,
-            "created_at": f"{self.created_at:%Y-%m-%dT%H:%M:%S.%fZ}",
-            "assets": self._list_assets(public_url) if self.is_completed(now) else None,
-            "model": self.model,
-            "request": self.request,
-        }
-
-    def _list_assets(self, public_url: str) -> dict[str, str | None]:
-        assets: dict[str, str | None] = {"video": None, "image": None, "progress_video": None}
-        assets[self.kind] = f"{public_url}/media/{self.file_name}"
-        return assets
+def write_moment(moment: datetime) -> str:
+    """A moment as both of Luma's APIs write it."""
+    return f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}"

@@ -1,13 +1,15 @@
-"""The drawing of scenes: clips as MP4 (H.264, AAC) and pictures as JPEG or PNG.
+"""The drawing of scenes: clips as MP4 (H.264, AAC) and pictures as JPEG, PNG or EXR.
 
 A clip shows its prompt over soft lights that wander; the longer side has about 960 pixels whatever
-the resolution, which is only written in the corner.
+the resolution, which is only written in the corner. So is HDR: the clip has eight bits like any
+other, and its EXR is one small picture of the first frame.
 """
 
 import colorsys
 import hashlib
 import io
 import math
+import struct
 import tempfile
 from array import array
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ from pathlib import Path
 import av
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from luma_mcp.sandbox.scenes import Scene
+from luma_mcp.sandbox.scenes import Layer, Scene
 
 FRAMES_PER_SECOND = 24
 _SAMPLES_PER_SECOND = 24_000
@@ -26,6 +28,8 @@ _TONE_HERTZ = 220
 _VOLUME = 0.05
 _LIGHTS = 3
 _MAX_TITLE = 240
+_EXR_SIZE = (16, 10)
+_EXR_MAGIC = b"\x76\x2f\x31\x01\x02\0\0\0"  # the number of the format, and version 2
 _PAPER = (250, 248, 244)
 
 Color = tuple[int, int, int]
@@ -34,17 +38,58 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 def draw(scene: Scene) -> bytes:
     """The file of a scene; takes about a second of CPU for a clip, so call it in a thread."""
-    return _encode_clip(scene) if scene.format == "mp4" else _encode_picture(scene)
+    encoders = {"mp4": _encode_clip, "exr": _encode_exr}
+    return encoders.get(scene.format, _encode_picture)(scene)
 
 
 def _encode_picture(scene: Scene) -> bytes:
     file = io.BytesIO()
-    picture = _Stage(scene).show(0.15)
+    stage = _Stage(scene)
+    picture = stage.show_layer(scene.layer) if scene.layer else stage.show(0.15)
     if scene.format == "png":
         picture.save(file, "PNG", compress_level=3)
     else:
         picture.save(file, "JPEG", quality=88)
     return file.getvalue()
+
+
+def _encode_exr(scene: Scene) -> bytes:
+    """A picture of a few pixels, uncompressed (openexr.com, "OpenEXR File Layout")."""
+    picture = _Stage(scene).show(0).resize(_EXR_SIZE)
+    width, height = _EXR_SIZE
+    window = struct.pack("<4i", 0, 0, width - 1, height - 1)
+    # A channel: its name, its kind (1: half a float), three bytes of nothing much, and sampling.
+    channels = b"".join(
+        name + b"\0" + struct.pack("<4i", 1, 0, 1, 1) for name in (b"B", b"G", b"R")
+    )
+    attributes = [
+        (b"channels", b"chlist", channels + b"\0"),
+        (b"compression", b"compression", b"\0"),
+        (b"dataWindow", b"box2i", window),
+        (b"displayWindow", b"box2i", window),
+        (b"lineOrder", b"lineOrder", b"\0"),
+        (b"pixelAspectRatio", b"float", struct.pack("<f", 1)),
+        (b"screenWindowCenter", b"v2f", struct.pack("<2f", 0, 0)),
+        (b"screenWindowWidth", b"float", struct.pack("<f", 1)),
+    ]
+    head = _EXR_MAGIC + b"".join(
+        name + b"\0" + kind + b"\0" + struct.pack("<i", len(value)) + value
+        for name, kind, value in attributes
+    )
+    head += b"\0"
+    row_bytes = 8 + 3 * 2 * width
+    first = len(head) + 8 * height
+    table = struct.pack(f"<{height}Q", *(first + row_bytes * row for row in range(height)))
+    blue, green, red = (picture.getchannel(name).tobytes() for name in ("B", "G", "R"))
+    rows = b"".join(
+        struct.pack("<2i", row, row_bytes - 8)
+        + b"".join(
+            struct.pack(f"<{width}e", *(v / 255 for v in plane[row * width : (row + 1) * width]))
+            for plane in (blue, green, red)
+        )
+        for row in range(height)
+    )
+    return head + table + rows
 
 
 def _encode_clip(scene: Scene) -> bytes:
@@ -128,6 +173,19 @@ class _Stage:
         if self._scene.format == "mp4" and not self._scene.loop:
             picture.paste(self._bar.crop((0, 0, round(self._width * moment), 4)), (0, 0))
         return picture
+
+    def show_layer(self, layer: Layer) -> Image.Image:
+        """One of the layers that the picture is made of: words, lights, ground."""
+        if layer.alpha_hint == "none":
+            return self._ground.convert("RGBA")
+        if layer.alpha_hint == "hard":
+            return self._words
+        empty = Image.new("RGBA", (self._width, self._height), (0, 0, 0, 0))
+        for number, light in enumerate(self._lights):
+            one = Image.new("RGBA", empty.size, (0, 0, 0, 0))
+            one.paste(light, self._place(number, light.width, 0.15))
+            empty = Image.alpha_composite(empty, one)
+        return empty
 
     def _place(self, number: int, size: int, moment: float) -> tuple[int, int]:
         """Whole rounds for a loop, so that its end meets its beginning; else part of a round."""

@@ -15,11 +15,14 @@ from luma_mcp.sandbox.clock import TurnedClock
 
 ROOT = "http://sandbox.test"
 PREFIX = "/dream-machine/v1"
+AGENTS = "/agents/v1"
 IMAGES = "/generations/image"
 OPEN_HANDED = Behaviour(
     starting_balance_cents=1_000_000.0,
     video_creates_per_minute=1_000,
     image_creates_per_minute=1_000,
+    agents_creates_per_minute=1_000,
+    agents_concurrent=1_000,
 )
 
 Enter = Callable[[Behaviour], Awaitable["Luma"]]
@@ -105,3 +108,50 @@ def turning(clock: TurnedClock) -> Turning:
             yield
 
     return turn
+
+
+class Agents(httpx.AsyncClient):
+    """A client of one account of the Agents API, whose paths begin behind the version."""
+
+    def __init__(self, app: ASGIApp, key: str = "luma-api-test") -> None:
+        self.app = app
+        super().__init__(
+            transport=httpx.ASGITransport(app),
+            base_url=ROOT + AGENTS,
+            headers={"authorization": f"Bearer {key}"},
+        )
+
+    async def ask(self, **body: Value) -> httpx.Response:
+        return await self.post("/generations", json={"prompt": "a pear", **body})
+
+    async def make(self, **body: Value) -> Json:
+        answer = await self.ask(**body)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    async def make_clip(self, **body: Value) -> Json:
+        return await self.make(type="video", model="ray-3.2", **body)
+
+    async def read(self, generation: Json) -> Json:
+        answer = await self.get(f"/generations/{generation['id']}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def get_link(self, generation: Json) -> str:
+        return (await self.read(generation))["output"][0]["url"]
+
+    async def fetch(self, generation: Json) -> list[bytes]:
+        """Every output of a completed job, without the key."""
+        files = []
+        for output in (await self.read(generation))["output"]:
+            answer = await self.get(output["url"], headers={"authorization": ""})
+            assert answer.status_code == 200
+            files.append(answer.content)
+        return files
+
+
+@pytest.fixture
+async def agents(luma: Luma) -> AsyncIterator[Agents]:
+    """A client of the same sandbox, with an account that may do as it likes."""
+    async with Agents(luma.app) as client:
+        yield client

@@ -17,7 +17,7 @@ async def test_the_index_lists_every_endpoint_and_every_word(luma: Luma) -> None
     index = (await luma.get(ROOT + "/")).json()
     assert index["prompt_words"] == WORDS
     assert list(index["urls"]) == ["unreachable"]
-    assert len(index["endpoints"]) == 16
+    assert len(index["endpoints"]) == 24
     assert f"POST {PREFIX}/generations/video" in index["endpoints"]
     assert not [endpoint for endpoint in index["endpoints"] if endpoint.startswith("HEAD")]
 

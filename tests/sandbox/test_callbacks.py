@@ -13,6 +13,7 @@ from starlette.routing import Route
 from luma_mcp.sandbox.behaviour import Behaviour
 from luma_mcp.sandbox.callbacks import Callbacks
 from luma_mcp.sandbox.clock import TurnedClock
+from luma_mcp.sandbox.dream_machine import describe
 from tests.sandbox.conftest import OPEN_HANDED, Enter, Luma
 from tests.servers import serving
 
@@ -173,7 +174,7 @@ async def test_a_deleted_job_is_not_reported(
 async def test_closing_ends_what_is_under_way(
     luma: Luma, clock: TurnedClock, receiver: Receiver, hook: str
 ) -> None:
-    callbacks = Callbacks(OPEN_HANDED, clock)
+    callbacks = Callbacks(OPEN_HANDED, clock, describe)
     await callbacks.close()
     await luma.make_image(callback_url=hook)
     await clock.wait_for_sleepers()

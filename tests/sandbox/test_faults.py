@@ -1,13 +1,26 @@
 import pytest
 
 from luma_mcp.sandbox.clock import TurnedClock
-from luma_mcp.sandbox.faults import ACCIDENTS, FAILURES, WORDS, parse_faults
+from luma_mcp.sandbox.faults import (
+    ACCIDENTS,
+    AGENTS_FAILURES,
+    DREAM_MACHINE_FAILURES,
+    WORDS,
+    Faults,
+    parse_faults,
+)
 from tests.sandbox.conftest import Json, Luma, count_jobs, create
+
+FAILURES = {**DREAM_MACHINE_FAILURES, **AGENTS_FAILURES}
+
+
+def parse(prompt: str) -> Faults:
+    return parse_faults(prompt, FAILURES)
 
 
 @pytest.mark.parametrize("word", WORDS)
 def test_every_documented_word_is_understood(word: str) -> None:
-    assert parse_faults(f"a pear {word}") != parse_faults("a pear")
+    assert parse(f"a pear {word}") != parse("a pear")
 
 
 def test_every_accident_is_documented() -> None:
@@ -20,8 +33,8 @@ def test_every_failure_is_documented() -> None:
 
 
 def test_words_may_share_brackets_or_have_their_own() -> None:
-    shared = parse_faults("[sandbox:http=503,times=2, retry-after=none] a pear")
-    apart = parse_faults("[sandbox:http=503] a [sandbox:times=2] pear [sandbox:retry-after=none]")
+    shared = parse("[sandbox:http=503,times=2, retry-after=none] a pear")
+    apart = parse("[sandbox:http=503] a [sandbox:times=2] pear [sandbox:retry-after=none]")
     assert shared == apart
     assert (shared.status, shared.times, shared.retry_after) == (503, 2, "none")
 
@@ -36,6 +49,7 @@ def test_words_may_share_brackets_or_have_their_own() -> None:
         "stall=1",
         "fail",
         "fail=typo",
+        "fail=content_moderated",
         "http=200",
         "http=600",
         "http=abc",
@@ -51,7 +65,9 @@ async def test_an_unknown_word_is_refused(luma: Luma, word: str) -> None:
     assert (answer.status_code, answer.json()["detail"]) == (400, f"Unknown sandbox word: {word}")
 
 
-@pytest.mark.parametrize(("word", "reason"), FAILURES.items())
+@pytest.mark.parametrize(
+    ("word", "reason"), [(word, one.reason) for word, one in DREAM_MACHINE_FAILURES.items()]
+)
 async def test_a_job_fails_with_the_reason_that_was_asked_for(
     luma: Luma, clock: TurnedClock, word: str, reason: str
 ) -> None:

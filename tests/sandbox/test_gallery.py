@@ -7,7 +7,9 @@ import pytest
 from starlette.applications import Starlette
 
 from luma_mcp.sandbox.behaviour import Behaviour
+from luma_mcp.sandbox.clock import TurnedClock
 from luma_mcp.sandbox.gallery import Gallery
+from luma_mcp.sandbox.presigning import Presigner
 from luma_mcp.sandbox.scenes import Scene
 from tests.sandbox.conftest import ROOT
 
@@ -38,7 +40,9 @@ def painter() -> Painter:
 
 @pytest.fixture
 async def gallery(painter: Painter) -> Gallery:
-    gallery = Gallery(Behaviour(max_media_items=2, max_media_bytes=250), painter)
+    gallery = Gallery(
+        Behaviour(max_media_items=2, max_media_bytes=250), painter, Presigner(TurnedClock())
+    )
     for name in ("a.mp4", "b.mp4", "c.mp4"):
         gallery.hang(name, SCENE)
     return gallery
@@ -148,7 +152,7 @@ async def test_a_file_is_kept_while_there_is_room(
 
 
 async def test_a_file_is_kept_while_it_fits_into_memory(painter: Painter) -> None:
-    gallery = Gallery(Behaviour(max_media_bytes=99), painter)
+    gallery = Gallery(Behaviour(max_media_bytes=99), painter, Presigner(TurnedClock()))
     gallery.hang("a.mp4", SCENE)
     transport = httpx.ASGITransport(Starlette(routes=gallery.list_routes()))
     async with httpx.AsyncClient(transport=transport, base_url=ROOT) as client:

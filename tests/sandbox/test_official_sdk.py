@@ -62,13 +62,13 @@ def connect(url: str) -> AsyncLumaAI:
     )
 
 
-def list_operations(part: object, name: str = "") -> Iterator[str]:
-    """Name every operation of a resource of the SDK, and of the resources below it."""
+def list_operations(part: object, resource: type, name: str = "") -> Iterator[str]:
+    """Name every operation of a resource of an SDK, and of the resources below it."""
     for member in dir(part):
         value = None if member.startswith("_") else getattr(part, member)
-        if isinstance(value, AsyncAPIResource):
-            yield from list_operations(value, f"{name}{member}.")
-        elif isinstance(part, AsyncAPIResource) and inspect.ismethod(value):
+        if isinstance(value, resource):
+            yield from list_operations(value, resource, f"{name}{member}.")
+        elif isinstance(part, resource) and inspect.ismethod(value):
             yield name + member
 
 
@@ -79,7 +79,7 @@ async def sdk() -> AsyncIterator[AsyncLumaAI]:
 
 
 async def test_the_operations_are_all_that_the_sdk_has(sdk: AsyncLumaAI) -> None:
-    assert sorted(list_operations(sdk)) == sorted(OPERATIONS)
+    assert sorted(list_operations(sdk, AsyncAPIResource)) == sorted(OPERATIONS)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)

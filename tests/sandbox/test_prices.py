@@ -1,6 +1,6 @@
 import pytest
 
-from luma_mcp.sandbox import prices
+from luma_mcp.sandbox import dream_machine_prices as prices
 from luma_mcp.sandbox.clock import TurnedClock
 from tests.sandbox.conftest import Json, Luma
 

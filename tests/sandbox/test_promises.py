@@ -1,6 +1,7 @@
 """Every answer of the sandbox is one that Luma promises, whichever endpoint and state it is."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from jsonschema import Draft202012Validator
@@ -9,10 +10,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from luma_mcp.sandbox.clock import TurnedClock
-from luma_mcp.sandbox.faults import FAILURES
+from luma_mcp.sandbox.faults import DREAM_MACHINE_FAILURES
 from tests.e2e.conftest import until
 from tests.sandbox.conftest import OPEN_HANDED, PREFIX, Enter, Json, Luma
-from tests.sandbox.promises import CALLBACK, PROMISES, REASONS, REQUESTS, STATES
+from tests.sandbox.promises import CALLBACK, PROMISES, REASONS, REQUESTS, STATES, Schema
 from tests.servers import serving
 
 CLIP = "https://media.example/clip.mp4"
@@ -85,6 +86,12 @@ def endpoint_of(method: str, path: str) -> tuple[str, str]:
     return method, "/".join(parts)
 
 
+def state_of(said: Json) -> tuple[str, str] | None:
+    if "state" not in said:
+        return None
+    return said["request"]["generation_type"], said["state"]
+
+
 @dataclass
 class Checked:
     """The sandbox behind a reader that holds every answer against the promise."""
@@ -92,9 +99,16 @@ class Checked:
     app: ASGIApp
     seen: Seen
     states: set[tuple[str, str]]
+    prefix: str
+    promises: dict[tuple[str, str], dict[int, Schema | None]]
+    endpoint_of: Callable[[str, str], tuple[str, str]]
+    state_of: Callable[[Json], tuple[str, str] | None]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the answer on once it is whole and as promised."""
+        if not scope["path"].startswith(self.prefix):
+            await self.app(scope, receive, send)
+            return
         said: list[Message] = []
 
         async def keep(message: Message) -> None:
@@ -104,12 +118,13 @@ class Checked:
         await self.app(scope, receive, keep)
         body = b"".join(message.get("body", b"") for message in said[1:])
         kind = dict(said[0]["headers"]).get(b"content-type")
-        self._check(endpoint_of(scope["method"], scope["path"]), said[0]["status"], kind, body)
+        endpoint = self.endpoint_of(scope["method"], scope["path"])
+        self._check(endpoint, said[0]["status"], kind, body)
 
     def _check(
         self, endpoint: tuple[str, str], status: int, kind: bytes | None, body: bytes
     ) -> None:
-        schema = PROMISES[endpoint][status]
+        schema = self.promises[endpoint][status]
         self.seen.add((endpoint, status))
         if schema is None:
             assert (kind, body) == (None, b"")
@@ -117,8 +132,8 @@ class Checked:
         assert kind == b"application/json"
         said = json.loads(body)
         Draft202012Validator(schema).validate(said)
-        if "state" in said:
-            self.states.add((said["request"]["generation_type"], said["state"]))
+        if state := self.state_of(said):
+            self.states.add(state)
 
 
 async def finish_and_read(luma: Luma, clock: TurnedClock, job: Json) -> None:
@@ -142,7 +157,7 @@ async def live(luma: Luma, clock: TurnedClock) -> None:
             prompt = {"prompt": body["prompt"] + word} if "prompt" in body else {}
             job = (await luma.post(path, json={**body, **prompt})).json()
             await finish_and_read(luma, clock, job)
-    for word in FAILURES:
+    for word in DREAM_MACHINE_FAILURES:
         job = await luma.make(prompt=f"a tiger [sandbox:fail={word}]")
         await finish_and_read(luma, clock, job)
     extension = {"frame0": {"type": "generation", "id": clip.removeprefix("/generations/")}}
@@ -151,7 +166,7 @@ async def live(luma: Luma, clock: TurnedClock) -> None:
     await luma.make(prompt="a tiger [sandbox:get=503]")
     for path in ("/ping", "/credits", "/generations/concepts/list", "/generations"):
         await luma.get(path)
-    assert set(FAILURES.values()) == set(REASONS)
+    assert {one.reason for one in DREAM_MACHINE_FAILURES.values()} == set(REASONS)
     newest = (await luma.get("/generations?limit=1")).json()["generations"][0]
     await luma.get(f"/generations/{newest['id']}")
     await luma.get("/generations/camera_motion/list")
@@ -197,7 +212,8 @@ async def test_every_answer_is_as_promised(clock: TurnedClock, enter: Enter) -> 
         (hasty, (be_turned_away,)),
     ):
         sandbox = (await enter(behaviour)).app
-        async with Luma(Checked(sandbox, seen, states)) as luma:
+        checked = Checked(sandbox, seen, states, PREFIX, PROMISES, endpoint_of, state_of)
+        async with Luma(checked) as luma:
             for visit in visits:
                 await visit(luma, clock)
     promised = {(endpoint, status) for endpoint, answers in PROMISES.items() for status in answers}

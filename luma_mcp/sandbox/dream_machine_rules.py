@@ -8,8 +8,8 @@ from typing import NoReturn
 
 from starlette.exceptions import HTTPException
 
-from luma_mcp.sandbox.bodies import Keyframes, VideoBody
 from luma_mcp.sandbox.concepts import CONCEPTS
+from luma_mcp.sandbox.dream_machine_bodies import Keyframes, VideoBody
 
 _MIN_PROMPT = 3
 _MAX_PROMPT = 5000
@@ -32,18 +32,6 @@ def refuse(text: str) -> NoReturn:
         HTTPException: 400, always.
     """
     raise HTTPException(400, text)
-
-
-def read_integer(text: str, low: int, high: int) -> int:
-    """Read a whole number, written in nothing but digits, within bounds that count themselves.
-
-    Raises:
-        ValueError: It is no such number, or out of bounds.
-    """
-    digits = text.isascii() and text.isdigit() and len(text) <= len(str(high))
-    if not digits or not low <= int(text) <= high:
-        raise ValueError(f"must be an integer from {low} to {high}")
-    return int(text)
 
 
 def check_prompt(prompt: str | None, *, required: bool) -> None:

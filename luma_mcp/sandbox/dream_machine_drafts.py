@@ -1,12 +1,12 @@
-"""A draft: what a request asks for, checked and priced, before it becomes a job."""
+"""Drafts of Dream Machine: its requests, checked and priced, before they become jobs."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, Protocol
 
-from luma_mcp.sandbox import prices, rules
-from luma_mcp.sandbox.behaviour import Kind
-from luma_mcp.sandbox.bodies import (
+from luma_mcp.sandbox import dream_machine_prices as prices
+from luma_mcp.sandbox import dream_machine_rules as rules
+from luma_mcp.sandbox.dream_machine_bodies import (
     AudioBody,
     Body,
     GenerationKeyframe,
@@ -17,19 +17,9 @@ from luma_mcp.sandbox.bodies import (
     UpscaleBody,
     VideoBody,
 )
+from luma_mcp.sandbox.faults import DREAM_MACHINE_FAILURES, UNREACHABLE, Failure
+from luma_mcp.sandbox.jobs import Draft
 from luma_mcp.sandbox.scenes import Scene
-
-
-@dataclass(frozen=True, kw_only=True)
-class Draft:
-    """A job to be: its body, its scene and its price in US cents."""
-
-    kind: Kind
-    body: Body
-    prompt: str
-    scene: Scene
-    cents: float
-    wait_seconds: float = 0
 
 
 class Archive(Protocol):
@@ -67,26 +57,20 @@ def draft_video(body: VideoBody, archive: Archive) -> Draft:
         loop=bool(body.loop),
     )
     cents = prices.price_video(body.model, resolution, seconds)
-    return Draft(kind="video", body=body, prompt=body.prompt or "", scene=scene, cents=cents)
+    return _draft(body, scene, cents, body.prompt)
 
 
 def draft_image(body: ImageBody, _: Archive) -> Draft:
     """A picture from words and references."""
     rules.check_prompt(body.prompt, required=True)
-    prompt = body.prompt or ""
-    return Draft(
-        kind="image",
-        body=body,
-        prompt=prompt,
-        scene=Scene(
-            title=prompt,
-            model=body.model,
-            format=body.format,
-            aspect_ratio=body.aspect_ratio,
-        ),
-        cents=prices.price_image(body.model),
-        wait_seconds=body.sync_timeout if body.sync else 0,
+    scene = Scene(
+        title=body.prompt or "",
+        model=body.model,
+        format=body.format,
+        aspect_ratio=body.aspect_ratio,
     )
+    draft = _draft(body, scene, prices.price_image(body.model), body.prompt)
+    return replace(draft, wait_seconds=body.sync_timeout if body.sync else 0)
 
 
 def draft_image_reframe(body: ReframeImageBody, archive: Archive) -> Draft:
@@ -100,7 +84,7 @@ def draft_image_reframe(body: ReframeImageBody, archive: Archive) -> Draft:
         aspect_ratio=body.aspect_ratio,
     )
     cents = prices.price_image(body.model)
-    return Draft(kind="image", body=body, prompt=body.prompt, scene=scene, cents=cents)
+    return _draft(body, scene, cents, body.prompt)
 
 
 def draft_video_reframe(body: ReframeVideoBody, archive: Archive) -> Draft:
@@ -112,7 +96,7 @@ def draft_video_reframe(body: ReframeVideoBody, archive: Archive) -> Draft:
         aspect_ratio=body.aspect_ratio,
     )
     cents = prices.price_video(body.model, scene.resolution, scene.seconds)
-    return Draft(kind="video", body=body, prompt=body.prompt, scene=scene, cents=cents)
+    return _draft(body, scene, cents, body.prompt)
 
 
 def draft_modification(body: ModifyVideoBody, archive: Archive) -> Draft:
@@ -124,7 +108,7 @@ def draft_modification(body: ModifyVideoBody, archive: Archive) -> Draft:
         model=body.model,
     )
     cents = prices.price_modification(body.model, scene.resolution, scene.seconds)
-    return Draft(kind="video", body=body, prompt=prompt, scene=scene, cents=cents)
+    return _draft(body, scene, cents, prompt)
 
 
 def draft_upscale(body: UpscaleBody, clip: Scene) -> Draft:
@@ -135,19 +119,44 @@ def draft_upscale(body: UpscaleBody, clip: Scene) -> Draft:
         rules.refuse(f"Resolution must be larger than {clip.resolution}")
     scene = replace(clip, resolution=resolution)
     cents = prices.price_upscale(resolution, clip.seconds)
-    return Draft(kind="video", body=body, prompt="", scene=scene, cents=cents)
+    return _draft(body, scene, cents)
 
 
 def draft_audio(body: AudioBody, clip: Scene) -> Draft:
     """A completed clip with sound."""
     rules.check_prompt(body.prompt, required=False)
+    return _draft(body, replace(clip, sound=True), prices.price_audio(), body.prompt)
+
+
+def _draft(body: Body, scene: Scene, cents: float, prompt: str | None = None) -> Draft:
+    request = body.model_dump()
     return Draft(
-        kind="video",
-        body=body,
-        prompt=body.prompt or "",
-        scene=replace(clip, sound=True),
-        cents=prices.price_audio(),
+        kind="video" if scene.format == "mp4" else "image",
+        type=request["generation_type"],
+        model=scene.model,
+        prompt=prompt or "",
+        scenes=(scene,),
+        cents=cents,
+        request=request,
+        failure=_foresee_failure(request),
     )
+
+
+def _foresee_failure(request: dict[str, Any]) -> Failure | None:
+    unreachable = any(UNREACHABLE in url for url in _list_sources(request))
+    return DREAM_MACHINE_FAILURES["frames"] if unreachable else None
+
+
+def _list_sources(part: object) -> Iterator[str]:
+    """Every address in a body that Luma would fetch."""
+    if isinstance(part, dict):
+        yield from (part[key] for key in ("url",) if part.get(key))
+        yield from part.get("images", ())
+        for value in part.values():
+            yield from _list_sources(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from _list_sources(value)
 
 
 def _check_references(body: VideoBody, archive: Archive) -> None:

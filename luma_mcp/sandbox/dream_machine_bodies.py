@@ -6,10 +6,10 @@ were not sent as null, as in the sample of docs.lumalabs.ai/docs/image-generatio
 
 from typing import Annotated, Literal, TypeVar
 
-import httpx
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import from_json
-from starlette.exceptions import HTTPException
+from pydantic import AfterValidator, Field
+from pydantic_core import ErrorDetails
+
+from luma_mcp.sandbox import reading
 
 AspectRatio = Literal["1:1", "16:9", "9:16", "4:3", "3:4", "21:9", "9:21"]
 # The specification names four resolutions and two durations and then allows any string. What else
@@ -32,12 +32,7 @@ B = TypeVar("B", bound="Body")
 
 
 def _require_web_address(text: str) -> str:
-    try:
-        url = httpx.URL(text)
-    except httpx.InvalidURL:
-        url = httpx.URL()
-    if url.scheme not in ("http", "https") or not url.host:
-        raise ValueError("must be an http or https URL")
+    reading.parse_web_address(text)
     return text
 
 
@@ -47,18 +42,14 @@ Weight = Annotated[float, Field(ge=0, le=1)]
 Pixels = Annotated[int, Field(ge=-100_000, le=100_000)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
-
-
-class ImageKeyframe(_Part):
+class ImageKeyframe(reading.Part):
     """A keyframe that is a picture."""
 
     type: Literal["image"]
     url: Url
 
 
-class GenerationKeyframe(_Part):
+class GenerationKeyframe(reading.Part):
     """A keyframe that is an earlier clip."""
 
     type: Literal["generation"]
@@ -68,45 +59,45 @@ class GenerationKeyframe(_Part):
 Keyframe = Annotated[ImageKeyframe | GenerationKeyframe, Field(discriminator="type")]
 
 
-class Keyframes(_Part):
+class Keyframes(reading.Part):
     """Where a clip begins and ends."""
 
     frame0: Keyframe | None = None
     frame1: Keyframe | None = None
 
 
-class Concept(_Part):
+class Concept(reading.Part):
     """A camera concept by its key."""
 
     key: str
 
 
-class ImageReference(_Part):
+class ImageReference(reading.Part):
     """A picture to go by, and how closely."""
 
     url: Url | None = None
     weight: Weight | None = None
 
 
-class Identity(_Part):
+class Identity(reading.Part):
     """Pictures of one character."""
 
     images: Annotated[list[Url], Field(min_length=1, max_length=MAX_IMAGES)]
 
 
-class CharacterReference(_Part):
+class CharacterReference(reading.Part):
     """The characters of a picture."""
 
     identity0: Identity
 
 
-class Media(_Part):
+class Media(reading.Part):
     """A file by its address."""
 
     url: Url
 
 
-class Body(_Part):
+class Body(reading.Part):
     """What every request may carry."""
 
     callback_url: Url | None = None
@@ -201,28 +192,13 @@ class AudioBody(Body):
 def parse_body(raw: bytes, shape: type[B]) -> B:
     """Read a request's body.
 
-    A member that is null counts as not sent.
-
     Raises:
         HTTPException: 400, with a text that names the field that is wrong.
     """
-    if not raw:
-        raise HTTPException(400, "Request body is required")
-    try:
-        sent = from_json(raw, allow_inf_nan=False)
-    except ValueError:
-        raise HTTPException(400, "Request body is not valid JSON") from None
-    if not isinstance(sent, dict):
-        raise HTTPException(400, "Request body must be a JSON object")
-    try:
-        return shape.model_validate({name: v for name, v in sent.items() if v is not None})
-    except ValidationError as error:
-        raise HTTPException(400, _describe(error)) from None
+    return reading.parse_body(raw, shape, 400, _describe)
 
 
-def _describe(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    if first["type"] == "union_tag_invalid" or first["loc"] == ("generation_type",):
+def _describe(error: ErrorDetails) -> str:
+    if error["type"] == "union_tag_invalid" or error["loc"] == ("generation_type",):
         return "Unknown request type"
-    place = ".".join(str(step) for step in first["loc"])
-    return f"{place}: {first['msg'].removeprefix('Value error, ')}"
+    return reading.describe_error(error)
