@@ -7,7 +7,7 @@ callback that reaches it does nothing, and waits there go on as they would witho
 """
 
 import secrets
-from typing import Any, Protocol
+from typing import Protocol
 
 from luma_mcp.sealing import Sealer
 from luma_mcp.telemetry import get_logger
@@ -21,11 +21,11 @@ LIFETIME_SECONDS = 24 * 3600
 
 
 class Accepted(Protocol):
-    """A job, with the request as Luma accepted it."""
+    """A job, with what Luma repeats of its request."""
 
     @property
-    def request(self) -> dict[str, Any] | None:
-        """The request that Luma repeats."""
+    def callback_url(self) -> str | None:
+        """Whom Luma tells about it."""
         ...
 
 
@@ -64,7 +64,7 @@ class Callbacks:
 
     def call_sign_of(self, job: Accepted) -> CallSign | None:
         """Read from a job how its callbacks call it; None if they do not come here."""
-        url = (job.request or {}).get("callback_url")
-        if not isinstance(url, str) or not url.startswith(self._base):
+        url = job.callback_url
+        if url is None or not url.startswith(self._base):
             return None
         return self.read(url.removeprefix(self._base))

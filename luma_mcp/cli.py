@@ -33,7 +33,8 @@ SANDBOX_WELCOME = """
   luma-mcp with its sandbox: nothing here costs anything.
 
   Endpoint   {base}/mcp
-  Key        luma-sandbox   (any key that begins with luma- is an account of its own)
+  Keys       luma-sandbox   (any key that begins with luma- is an account of Dream Machine,
+             luma-api-sandbox   one that begins with luma-api- an account of the Agents API)
   Try        curl -s {base}/mcp -H 'Authorization: Bearer luma-sandbox' \\
                -H 'Content-Type: application/json' \\
                -H 'Accept: application/json, text/event-stream' \\
@@ -121,7 +122,11 @@ def sandbox(*, host: Host = None, port: Port = None, log_format: LogFormat = Non
         from luma_mcp import serving
         from luma_mcp.web.emulator import build_emulator
 
-    serving.serve(build_emulator, settings, "The sandbox serves {local}/dream-machine/v1\n")
+    serving.serve(
+        build_emulator,
+        settings,
+        "The sandbox serves {local}/dream-machine/v1 and {local}/agents/v1\n",
+    )
 
 
 @app.command

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from luma_mcp.errors import ConflictingKeys, InvalidRequest
+from luma_mcp.luma.apis import AGENTS, DREAM_MACHINE, Api, ApiName
 
 KEY_HEADERS = ("authorization", "x-api-key", "x-auth-token", "x-luma-api-key")
-AGENTS_KEY_HEADER = "x-luma-agents-api-key"
+AGENTS_KEY_HEADER = AGENTS.key_header.lower()
 AGENTS_KEY_PREFIX = "luma-api-"
 MAX_KEY_LENGTH = 512
 _KEY = re.compile(r"[\x21-\x7e]+")  # what may stand in a header: visible ASCII, no blank
@@ -38,6 +39,10 @@ class Credentials:
     def keys(self) -> tuple[ApiKey, ...]:
         """The keys that are there."""
         return tuple(key for key in (self.dream_machine, self.agents) if key)
+
+    def key_for(self, api: Api) -> ApiKey | None:
+        """The key for this API, if there is one."""
+        return self.agents if api is AGENTS else self.dream_machine
 
     @cached_property
     def principal(self) -> str:
@@ -78,7 +83,7 @@ def credentials_from_headers(headers: Iterable[tuple[str, str]]) -> Credentials 
         ConflictingKeys: Two different keys for the same API.
         InvalidRequest: A value that cannot be a key.
     """
-    found: dict[str, ApiKey] = {}
+    found: dict[ApiName, ApiKey] = {}
     for name, value in headers:
         if name not in KEY_HEADERS and name != AGENTS_KEY_HEADER:
             continue
@@ -86,9 +91,8 @@ def credentials_from_headers(headers: Iterable[tuple[str, str]]) -> Credentials 
         if secret is None:
             continue
         agents = name == AGENTS_KEY_HEADER or secret.startswith(AGENTS_KEY_PREFIX)
-        api = "agents" if agents else "dream_machine"
+        api = AGENTS if agents else DREAM_MACHINE
         key = _checked(name, secret)
-        if found.setdefault(api, key) != key:
-            product = "Agents API" if agents else "Dream Machine"
-            raise ConflictingKeys(f"The request carries two different keys for Luma's {product}.")
+        if found.setdefault(api.name, key) != key:
+            raise ConflictingKeys(f"The request carries two different keys for Luma's {api.title}.")
     return Credentials(**found) if found else None

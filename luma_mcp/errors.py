@@ -81,7 +81,8 @@ class MissingKey(LumaMcpError):
     code = "missing_key"
     default_advice = (
         "Send your Luma API key with every request, in the header 'Authorization: Bearer <key>' "
-        f"(or X-API-Key, X-Auth-Token, X-Luma-API-Key). Keys are made at {KEYS_PAGE}."
+        "(or X-API-Key, X-Auth-Token, X-Luma-API-Key; over stdio, the variable LUMA_API_KEY). Keys "
+        f"are made at {KEYS_PAGE}."
     )
 
 
@@ -89,10 +90,6 @@ class KeyRejected(LumaMcpError):
     """Luma does not accept the key for this call."""
 
     code = "key_rejected"
-    default_advice = (
-        "Check the key in your client's settings: it may be mistyped, revoked, or made for another "
-        f"Luma product. Dream Machine keys are made at {KEYS_PAGE}."
-    )
 
 
 class InvalidRequest(LumaMcpError):
@@ -111,19 +108,12 @@ class NotFound(LumaMcpError):
     """The caller's key sees no such thing at Luma."""
 
     code = "not_found"
-    default_advice = (
-        "Check the id with list_generations; a generation is visible only to the key that made it."
-    )
 
 
 class InsufficientCredits(LumaMcpError):
     """The account cannot pay for the job; nothing was made."""
 
     code = "insufficient_credits"
-    default_advice = (
-        "See the balance with get_credits and add credits to your API account at lumalabs.ai; "
-        "those of a Dream Machine subscription do not count here."
-    )
 
 
 class RateLimited(LumaMcpError):

@@ -1,4 +1,4 @@
-"""The MCP server itself: its tools, its middleware and what it says about itself."""
+"""The MCP server itself: its tools and resources, its middleware, what it says about itself."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -9,20 +9,23 @@ from fastmcp import FastMCP
 from fastmcp.server.auth import AuthProvider
 from fastmcp.server.lifespan import lifespan
 
-from luma_mcp import __version__
+from luma_mcp import __version__, resources
 from luma_mcp.calls import ToolCalls
 from luma_mcp.middleware import OwnTools
 from luma_mcp.services import Services
 from luma_mcp.tools import build_tools
 
 INSTRUCTIONS = """\
-Makes videos and pictures with Luma's models, paid by the user's own Luma API key.
+Makes videos and pictures with Luma's models, paid by the user's own Luma API key: ray-2, \
+ray-flash-2, photon-1 and photon-flash-1 with a key for Dream Machine; ray-3.2, uni-1 and \
+uni-1-max with one for the Agents API. luma://models says what each can do and costs.
 
 Creating costs credits each time and starts a job. While is_final is false in an answer, the job \
 goes on by itself: call wait_for_generation with its id, again if need be, and never create the \
 same thing again because it takes long. Show the links of finished videos and pictures to the \
-user. Errors say in `advice` what to do; after one that says that a job may exist, look with \
-list_generations first.
+user. Errors say in `advice` what to do; after one that says that a job may exist, never create it \
+again before you have done what it says. Before something costly use estimate_cost, or set \
+max_cost_usd.
 """
 
 
@@ -71,6 +74,8 @@ def build_mcp(
     )
     schemas = {name: tool.parameters for name, tool in calls.tools.items()}
     _spare_the_hidden_listing(server, schemas)
+    for resource in resources.ALL:
+        server.add_resource(resource)
     return server
 
 

@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Self
 
 from luma_mcp.callbacks import Callbacks
 from luma_mcp.credentials import ApiKey, Credentials
-from luma_mcp.errors import KEYS_PAGE, Internal, LumaMcpError, MissingKey, RefusedByPolicy
+from luma_mcp.errors import Internal, LumaMcpError, MissingKey, RefusedByPolicy
+from luma_mcp.luma.agents import Agents
+from luma_mcp.luma.agents_models import File
+from luma_mcp.luma.apis import AGENTS, APIS, DREAM_MACHINE, Api
 from luma_mcp.luma.dream_machine import DreamMachine
-from luma_mcp.luma.dream_machine_models import Generation
-from luma_mcp.luma.failures import UNDELIVERED, meaning_of
-from luma_mcp.luma.ids import checked_id
+from luma_mcp.luma.ids import api_of_id, checked_id
+from luma_mcp.luma.jobs import Job
 from luma_mcp.luma.reachability import Reachability
 from luma_mcp.luma.sending import Sender
 from luma_mcp.luma.transport import open_client
@@ -74,6 +76,7 @@ class Services:
 
     settings: Settings
     dream_machine: Sender
+    agents: Sender
     reachability: Reachability
     waiting_room: WaitingRoom = field(default_factory=WaitingRoom)
     callbacks: Callbacks | None = None
@@ -84,6 +87,11 @@ class Services:
         """Send home who waits; when the last call is answered, nothing keeps the process."""
         self.waiting_room.stop()
         self.under_way.end()
+
+    async def finish(self) -> None:
+        """Wait for paid calls that nobody waits for any more."""
+        await self.dream_machine.finish()
+        await self.agents.finish()
 
 
 @dataclass(frozen=True)
@@ -104,20 +112,47 @@ class Caller:
         Raises:
             MissingKey: The request brought no key for it.
         """
-        key, callbacks = self._dream_machine_key, self.services.callbacks
+        key, callbacks = self.key_for(DREAM_MACHINE), self.services.callbacks
         if callbacks is None or not callbacks.in_use:
             return DreamMachine(self.services.dream_machine, key.secret)
         make_url = partial(callbacks.make_url, key.fingerprint)
         return DreamMachine(self.services.dream_machine, key.secret, make_url)
 
-    async def wait(self, job: Generation, seconds: float) -> Generation:
+    @property
+    def agents(self) -> Agents:
+        """The Agents API with the caller's key.
+
+        Raises:
+            MissingKey: The request brought no key for it.
+        """
+        return Agents(self.services.agents, self.key_for(AGENTS).secret)
+
+    def key_for(self, api: Api, *, what: str = "This tool", instead: Sequence[str] = ()) -> ApiKey:
+        """Give the caller's key for an API.
+
+        Args:
+            api: Which one.
+            what: What needs it.
+            instead: Models that do the same with a key for the other API.
+
+        Raises:
+            MissingKey: The request brought none; says what to send, and which models do without.
+        """
+        credentials = self.access.credentials
+        key = credentials.key_for(api)
+        if key is None:
+            raise _missing(api, what, instead if credentials.keys else (), credentials)
+        return key
+
+    async def wait(self, job: Job, seconds: float) -> Job:
         """Wait for a job that was just created; gives its newest state, whatever happens.
 
         The job is paid for, so that trouble with waiting is no reason to answer an error: the
         next call about the job will tell.
         """
         try:
-            return await self._wait(checked_id(job.id or ""), seconds, job)
+            newest = await self._wait(job.id or "", seconds, job)
+            return replace(newest, prompt=newest.prompt or job.prompt)
         except Exception as error:  # noqa: BLE001 - whatever it is, the job is paid for
             if not isinstance(error, LumaMcpError) or isinstance(error, Internal):
                 _log.exception("fault", generation_id=job.id)
@@ -126,7 +161,7 @@ class Caller:
             _log.warning("left", generation_id=job.id)
             raise
 
-    async def wait_for(self, generation_id: str, seconds: float) -> Generation:
+    async def wait_for(self, generation_id: str, seconds: float) -> Job:
         """Wait for any job that the caller's key sees; gives its newest state.
 
         Where none was learnt in that time it has no state, only its id.
@@ -134,61 +169,80 @@ class Caller:
         Raises:
             LumaMcpError: The job cannot be seen, or Luma was in trouble all the time.
         """
-        return await self._wait(checked_id(generation_id), seconds)
+        return await self._wait(generation_id, seconds)
 
-    async def look_at(self, generation_id: str) -> Generation:
+    async def look_at(self, generation_id: str) -> Job:
         """Give the present state of a job.
 
         Raises:
             LumaMcpError: The job cannot be seen.
         """
-        job = await self.dream_machine.get_generation(generation_id)
+        job = await self._api_of(generation_id).get_generation(generation_id)
         self._heed(job)
         return job
 
-    async def _wait(
-        self, generation_id: str, seconds: float, known: Generation | None = None
-    ) -> Generation:
-        key = self._dream_machine_key
-        name = JobName(key.fingerprint, "dream_machine", generation_id)
-        look = partial(_look, self.dream_machine, key, generation_id)
+    async def wait_for_file(self, file: File, seconds: float) -> File:
+        """Wait until Luma has taken a file in; gives its newest state, whatever happens.
+
+        The file is there, so that trouble with waiting is no reason to answer an error: whoever
+        got one would upload it again.
+        """
+        key = self.key_for(AGENTS)
+        name = JobName(key.fingerprint, "files", file.id or "")
+        look = partial(_look_at_file, self.agents, key, name.id)
+        try:
+            return await self.services.waiting_room.wait(name, look, seconds, known=file) or file
+        except LumaMcpError:
+            return file
+
+    def _api_of(self, generation_id: str) -> DreamMachine | Agents:
+        return self.agents if api_of_id(generation_id) is AGENTS else self.dream_machine
+
+    async def _wait(self, generation_id: str, seconds: float, known: Job | None = None) -> Job:
+        api = api_of_id(generation_id)
+        generation_id = f"{api.id_prefix}{checked_id(generation_id, api)}"
+        key = self.key_for(api)
+        # Its errors name the job, and so by the id that callers know.
+        name = JobName(key.fingerprint, api.name, generation_id)
+        look = partial(_look, self._api_of(generation_id), key, generation_id)
         job = await self.services.waiting_room.wait(
             name, look, seconds, known=known, report=self.report
         )
         if job is None:
-            return Generation(id=generation_id)
+            return Job(api=api.name, id=generation_id)
         self._heed(job)
         return job
 
-    def _heed(self, job: Generation) -> None:
+    def _heed(self, job: Job) -> None:
         """Notice when a job failed because a callback of ours could not be delivered."""
         callbacks = self.services.callbacks
-        undelivered = job.state == "failed" and meaning_of(job.failure_reason) is UNDELIVERED
+        undelivered = job.failure is not None and job.failure.code == "callback_failed"
         if callbacks is not None and undelivered and callbacks.call_sign_of(job) is not None:
             callbacks.give_up()
 
-    @property
-    def _dream_machine_key(self) -> ApiKey:
-        credentials = self.access.credentials
-        if credentials.dream_machine is None:
-            raise _missing(credentials)
-        return credentials.dream_machine
 
-
-async def _look(luma: DreamMachine, key: ApiKey, generation_id: str) -> Generation:
+async def _look(luma: DreamMachine | Agents, key: ApiKey, generation_id: str) -> Job:
     """Look for a watch: it runs outside of any request, and asks again by itself."""
     with hiding(key.secret):
         return await luma.get_generation(generation_id, attempts=1)
 
 
-def _missing(credentials: Credentials) -> LumaMcpError:
-    if credentials.agents is None:
-        return MissingKey("This tool needs your Luma API key.")
+async def _look_at_file(luma: Agents, key: ApiKey, file_id: str) -> File:
+    """Look for a watch, likewise."""
+    with hiding(key.secret):
+        return await luma.get_file(file_id, attempts=1)
+
+
+def _missing(api: Api, what: str, instead: Sequence[str], credentials: Credentials) -> LumaMcpError:
+    if api is DREAM_MACHINE and not credentials.keys:
+        return MissingKey(f"{what} needs your Luma API key.")
+    other = next((one for one in APIS if credentials.key_for(one)), None)
+    came = f"; the key that came is for its {other.title}" if other else ""
+    way_out = f", or use {' or '.join(instead)}, which works with the key that came"
     return MissingKey(
-        "This tool needs a key for Luma's Dream Machine API; the key that came is for the "
-        "Agents API.",
-        advice="Add the header 'X-Luma-API-Key: <Dream Machine key>', with a key made at "
-        f"{KEYS_PAGE}.",
+        f"{what} needs a key for Luma's {api.title}{came}.",
+        advice=f"Add the header '{api.key_header}: <key>' (over stdio, the variable "
+        f"{api.variable}), with a key made at {api.keys_page}{way_out if instead else ''}.",
     )
 
 
@@ -207,11 +261,21 @@ async def open_services(
     seconds = settings.upstream_timeout_seconds
     async with open_client(connections, seconds) as client:
         slots = asyncio.Semaphore(connections)
-        sender = Sender(client, slots, settings.upstream_url, seconds)
-        reachability = Reachability(client, settings.upstream_url)
         callbacks = Callbacks(url, Sealer()) if (url := settings.callbacks_url) else None
-        room = WaitingRoom(pace, call_sign_of=callbacks.call_sign_of if callbacks else None)
+        services = Services(
+            settings,
+            Sender(client, slots, settings.dream_machine_upstream, seconds),
+            Sender(client, slots, settings.agents_upstream, seconds, api=AGENTS),
+            Reachability(
+                client,
+                f"{settings.dream_machine_upstream}/ping",
+                f"{settings.agents_upstream}/files",
+            ),
+            WaitingRoom(pace, call_sign_of=callbacks.call_sign_of if callbacks else None),
+            callbacks,
+            own_access,
+        )
         try:
-            yield Services(settings, sender, reachability, room, callbacks, own_access)
+            yield services
         finally:
-            await sender.finish()
+            await services.finish()

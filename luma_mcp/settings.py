@@ -20,7 +20,7 @@ _PRIVATE_NAMES = (".localhost", ".test", ".local", ".home.arpa", ".internal", ".
 # Set where the tests run, and so in the environment of the servers that they start.
 TEST_SWITCHES = frozenset({"LUMA_MCP_REQUIRE_ALL"})
 
-Toolset = Literal["videos", "images", "generations", "account"]
+Toolset = Literal["videos", "images", "generations", "files", "account"]
 TOOLSETS: tuple[Toolset, ...] = get_args(Toolset)
 
 
@@ -91,6 +91,9 @@ class Settings(BaseSettings):
         default="https://api.lumalabs.ai/dream-machine/v1",
         description="base URL of Luma's Dream Machine API",
     )
+    agents_url: str = Field(
+        default="https://agents.lumalabs.ai/v1", description="base URL of Luma's Agents API"
+    )
     callbacks: bool = Field(
         default=True,
         description="have Luma tell the server at LUMA_MCP_PUBLIC_URL how jobs go on, which makes "
@@ -142,11 +145,16 @@ class Settings(BaseSettings):
     )
 
     @property
-    def upstream_url(self) -> str:
+    def dream_machine_upstream(self) -> str:
         """Where Dream Machine is: Luma, or the process's own sandbox on loopback."""
         if not self.sandbox:
             return self.dream_machine_url
         return f"{self.local_url}{SANDBOX_PATH}/dream-machine/v1"
+
+    @property
+    def agents_upstream(self) -> str:
+        """Where the Agents API is, likewise."""
+        return f"{self.local_url}{SANDBOX_PATH}/agents/v1" if self.sandbox else self.agents_url
 
     @property
     def local_url(self) -> str:
@@ -163,7 +171,7 @@ class Settings(BaseSettings):
         """
         if not self.callbacks or self.public_url is None:
             return None
-        reachable = is_private(self.public_url) == is_loopback(self.upstream_url)
+        reachable = is_private(self.public_url) == is_loopback(self.dream_machine_upstream)
         return self.public_url if reachable else None
 
     @property
@@ -172,7 +180,7 @@ class Settings(BaseSettings):
         public = urlsplit(self.public_url).hostname if self.public_url else None
         return (*self.allowed_hosts, public) if public else self.allowed_hosts
 
-    @field_validator("dream_machine_url", "public_url")
+    @field_validator("dream_machine_url", "agents_url", "public_url")
     @classmethod
     def _is_base_url(cls, value: str | None) -> str | None:
         if value is None:

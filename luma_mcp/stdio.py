@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from luma_mcp.credentials import AGENTS_KEY_HEADER, Credentials, credentials_from_headers
-from luma_mcp.errors import KEYS_PAGE, LumaMcpError
+from luma_mcp.errors import LumaMcpError
+from luma_mcp.luma.apis import AGENTS, DREAM_MACHINE
 from luma_mcp.mcp_server import build_mcp
 from luma_mcp.services import Access, Services, open_services
 from luma_mcp.settings import SettingError, Settings, load_stdio_keys
@@ -25,7 +26,11 @@ def _own_credentials() -> Credentials:
             "LUMA_API_KEY or LUMA_AGENTS_API_KEY does not hold an API key."
         ) from None
     if credentials is None:
-        raise SettingError(f"set LUMA_API_KEY to your Luma API key ({KEYS_PAGE}).")
+        raise SettingError(
+            f"set LUMA_API_KEY to your key for Luma's Dream Machine API "
+            f"({DREAM_MACHINE.keys_page}), LUMA_AGENTS_API_KEY to that for its Agents API "
+            f"({AGENTS.keys_page}), or both."
+        )
     return credentials
 
 
@@ -38,7 +43,7 @@ def serve(settings: Settings) -> None:
     if settings.sandbox:
         raise SettingError(
             "LUMA_MCP_SANDBOX needs HTTP: run `luma-mcp sandbox` and let "
-            "LUMA_MCP_DREAM_MACHINE_URL point to it."
+            "LUMA_MCP_DREAM_MACHINE_URL and LUMA_MCP_AGENTS_URL point to it."
         )
     access = Access.by(settings, _own_credentials())
 
@@ -55,4 +60,4 @@ async def _say_farewell(services: Services) -> None:
     """Let calls under way be answered: nothing on stdio says when the last answer is out."""
     services.stop()
     await services.under_way.answered()
-    await services.dream_machine.finish()
+    await services.finish()

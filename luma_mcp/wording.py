@@ -83,6 +83,12 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def dollars(amount: float) -> str:
+    """Write US dollars, with as many decimals as a price of a fraction of a cent needs."""
+    cents = f"{amount:,.2f}"
+    return f"${cents}" if float(cents.replace(",", "")) == amount else f"${amount:,.4f}"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Ask whether a known name was meant, as a sentence to follow another; nothing if none is."""
     close = difflib.get_close_matches(name, list(known), n=1)

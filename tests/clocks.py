@@ -3,7 +3,7 @@
 import asyncio
 import heapq
 
-from luma_mcp.luma.dream_machine_models import Generation
+from luma_mcp.luma.jobs import Job
 from luma_mcp.sandbox.clock import TurnedClock
 from luma_mcp.watching import Pace
 
@@ -87,7 +87,7 @@ class LookedAt:
 
     Attributes:
         says: Its state, or what goes wrong with looking.
-        request: What Luma repeats of the request.
+        callback_url: Whom Luma tells about it.
         looks: When each look began.
         looking: How many looks are under way, and `most` at once.
         answers: While it is not set, looks stay under way.
@@ -96,22 +96,25 @@ class LookedAt:
     def __init__(self, clock: WaitingClock, says: str | Exception = "queued") -> None:
         self._clock = clock
         self.says = says
-        self.request: dict[str, str] | None = None
+        self.callback_url: str | None = None
         self.looks: list[float] = []
         self.looking = self.most = 0
         self.answers = asyncio.Event()
         self.answers.set()
 
     @property
-    def generation(self) -> Generation:
+    def generation(self) -> Job:
         """The job as Luma would describe it now."""
         if isinstance(self.says, Exception):
             raise self.says.with_traceback(None)
-        return Generation(
-            id="5c0e1a3a-8f5e-4d1c-9a53-0d7f5b1e2a11", state=self.says, request=self.request
+        return Job(
+            api="dream_machine",
+            id="5c0e1a3a-8f5e-4d1c-9a53-0d7f5b1e2a11",
+            state=self.says,
+            callback_url=self.callback_url,
         )
 
-    async def look(self) -> Generation:
+    async def look(self) -> Job:
         """Look once."""
         self.looks.append(self._clock.seconds)
         self.looking += 1

@@ -14,6 +14,7 @@ from luma_mcp.settings import Settings, load_settings
 from tests.services import access_with, open_services_over
 
 KEY = "luma-test-key"
+AGENTS_KEY = "luma-api-test-key"
 
 
 @pytest.fixture
@@ -23,7 +24,9 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def settings() -> Settings:
-    return load_settings(dream_machine_url="http://sandbox/dream-machine/v1")
+    return load_settings(
+        dream_machine_url="http://sandbox/dream-machine/v1", agents_url="http://sandbox/agents/v1"
+    )
 
 
 @pytest.fixture
@@ -45,7 +48,8 @@ def sandbox_transport(sandbox: Starlette) -> httpx.ASGITransport:
 async def mcp_client(
     settings: Settings, sandbox_transport: httpx.ASGITransport
 ) -> AsyncIterator[Client]:
-    """One user's MCP client, in memory, in front of the sandbox."""
-    server = build_mcp(lambda: open_services_over(sandbox_transport, settings, access_with(KEY)))
+    """The MCP client of a user with both keys, in memory, in front of the sandbox."""
+    access = access_with(KEY, AGENTS_KEY)
+    server = build_mcp(lambda: open_services_over(sandbox_transport, settings, access))
     async with Client(server) as client:
         yield client

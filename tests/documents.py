@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from luma_mcp import errors
+from luma_mcp.luma.catalogue import MODELS, Model, estimate
 from luma_mcp.sandbox.faults import WORDS
 from luma_mcp.settings import Settings, variable_name
 from luma_mcp.tools import build_tools
@@ -12,6 +13,8 @@ from tests.faults.matrix import faults
 
 ROOT = Path(__file__).parents[1]
 README, EXAMPLE, SECURITY = ROOT / "README.md", ROOT / ".env.example", ROOT / "SECURITY.md"
+# What models are compared by: a clip as they make it by themselves, or made of such a clip.
+FIVE_SECONDS = {"source_seconds": 5, "source_resolution": "720p"}
 
 
 def _row(*cells: str) -> str:
@@ -46,6 +49,24 @@ def codes() -> Iterator[str]:
         yield _row(f"`{kind.code}`", (kind.__doc__ or "").splitlines()[0])
 
 
+def models() -> Iterator[str]:
+    yield from _table("model", "API", "what it is for", "what it does, and its price")
+    for model in MODELS.values():
+        api = model.api.title.removesuffix(" API")
+        yield _row(f"`{model.name}`", api, model.summary, "; ".join(_priced_uses(model)))
+
+
+def _priced_uses(model: Model) -> Iterator[str]:
+    """Tell what a picture, or five seconds at 720p, cost."""
+    for operation in model.uses:
+        usd = estimate(operation, model.name, FIVE_SECONDS).usd
+        yield f"`{operation}` {_dollars(usd)}" if usd else f"`{operation}`"
+
+
+def _dollars(usd: float) -> str:
+    return f"${usd:.2f}" if round(usd, 2) == usd else f"${usd:g}"
+
+
 def settings() -> Iterator[str]:
     yield from _table("variable", "default", "meaning")
     for name, field in Settings.model_fields.items():
@@ -76,7 +97,7 @@ def _with_tables(page: Path, *parts: Callable[[], Iterator[str]]) -> str:
 
 def readme() -> str:
     """Give the README with its tables as the code has them."""
-    return _with_tables(README, tools, codes, settings, words)
+    return _with_tables(README, tools, codes, models, settings, words)
 
 
 def security() -> str:

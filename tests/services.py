@@ -8,6 +8,7 @@ import httpx
 
 from luma_mcp.callbacks import Callbacks
 from luma_mcp.credentials import ApiKey, Credentials
+from luma_mcp.luma.apis import AGENTS, DREAM_MACHINE
 from luma_mcp.luma.reachability import Reachability
 from luma_mcp.luma.sending import Sender
 from luma_mcp.luma.transport import HEADERS
@@ -22,9 +23,12 @@ from tests.clocks import HastyClock
 STEPS_OF_A_LOOK = 200
 
 
-def access_with(key: str, *, readonly: bool = False, toolsets: str = "") -> Access:
+def access_with(
+    key: str, agents_key: str | None = None, *, readonly: bool = False, toolsets: str = ""
+) -> Access:
     names = toolsets.split(",") if toolsets else TOOLSETS
-    return Access(Credentials(ApiKey(key)), frozenset(names), readonly)
+    credentials = Credentials(ApiKey(key), ApiKey(agents_key) if agents_key else None)
+    return Access(credentials, frozenset(names), readonly)
 
 
 async def no_pause(_seconds: float) -> None:
@@ -39,17 +43,20 @@ async def open_services_over(
     pace: Pace | None = None,
 ) -> AsyncGenerator[Services]:
     async with httpx.AsyncClient(transport=transport, headers=HEADERS) as client:
-        sender = Sender(
-            client,
-            asyncio.Semaphore(settings.upstream_connections),
-            settings.upstream_url,
-            settings.upstream_timeout_seconds,
-            sleep=no_pause,
+        slots = asyncio.Semaphore(settings.upstream_connections)
+        seconds = settings.upstream_timeout_seconds
+        upstreams = {
+            DREAM_MACHINE: settings.dream_machine_upstream,
+            AGENTS: settings.agents_upstream,
+        }
+        dream_machine, agents = (
+            Sender(client, slots, url, seconds, api=api, sleep=no_pause)
+            for api, url in upstreams.items()
         )
-        reachability = Reachability(client, settings.upstream_url)
+        reachability = Reachability(client, f"{settings.dream_machine_upstream}/ping")
         callbacks = Callbacks(url, Sealer()) if (url := settings.callbacks_url) else None
         room = WaitingRoom(
             pace or Pace(HastyClock(STEPS_OF_A_LOOK)),
             call_sign_of=callbacks.call_sign_of if callbacks else None,
         )
-        yield Services(settings, sender, reachability, room, callbacks, own_access)
+        yield Services(settings, dream_machine, agents, reachability, room, callbacks, own_access)

@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 
 from luma_mcp.callbacks import LIFETIME_SECONDS, PURPOSE, Callbacks
 from luma_mcp.luma.dream_machine_models import Generation
+from luma_mcp.luma.jobs import Job
 from luma_mcp.sealing import MAX_TOKEN_LENGTH, Sealer
 from luma_mcp.waiting import CallSign
 
@@ -44,8 +45,8 @@ def token_in(url: str) -> str:
     return url.rsplit("/", 1)[1]
 
 
-def job_with(url: object) -> Generation:
-    return Generation(state="queued", request={"prompt": "A boat", "callback_url": url})
+def job_with(url: object) -> Job:
+    return Generation(state="queued", request={"prompt": "A boat", "callback_url": url}).to_job()
 
 
 def test_a_url_leads_here_and_its_token_names_the_key_and_the_job(callbacks: Callbacks) -> None:
@@ -125,7 +126,8 @@ def test_a_job_whose_callback_comes_here_is_called_as_its_url_says(callbacks: Ca
 def test_a_job_whose_callback_does_not_come_here_has_no_call_sign(
     callbacks: Callbacks, request_: dict[str, Any] | None
 ) -> None:
-    assert callbacks.call_sign_of(Generation(state="queued", request=request_)) is None
+    job = Generation(state="queued", request=request_).to_job()
+    assert callbacks.call_sign_of(job) is None
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from structlog.testing import capture_logs
 from luma_mcp import stopping
 from luma_mcp.calls import ToolCalls
 from luma_mcp.errors import InvalidRequest
-from luma_mcp.luma.sending import MAY_EXIST
 from luma_mcp.services import Caller, open_services
 from luma_mcp.settings import load_settings
 from luma_mcp.tools import build_tools
@@ -20,6 +19,7 @@ from tests.clocks import settle
 from tests.conftest import KEY
 from tests.luma.test_leaving import Slow
 from tests.luma.upstream import playing
+from tests.messages import MAY_EXIST
 from tests.services import access_with
 from tests.tools.calls import (
     JOB_ID,

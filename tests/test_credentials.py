@@ -79,8 +79,8 @@ def test_the_same_key_in_several_headers_is_one_key() -> None:
 @pytest.mark.parametrize(
     ("headers", "product"),
     [
-        ([("x-api-key", SECRET), ("x-auth-token", "another")], "Dream Machine"),
-        ([("x-api-key", SECRET), ("x-api-key", "another")], "Dream Machine"),
+        ([("x-api-key", SECRET), ("x-auth-token", "another")], "Dream Machine API"),
+        ([("x-api-key", SECRET), ("x-api-key", "another")], "Dream Machine API"),
         ([("x-api-key", AGENTS_SECRET), (AGENTS_KEY_HEADER, "another")], "Agents API"),
     ],
 )

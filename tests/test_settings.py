@@ -18,6 +18,7 @@ SAMPLES = {
     "sandbox": ("true", True, False),
     "public_url": ("https://luma.example/", "https://luma.example", "http://other.example"),
     "dream_machine_url": ("http://127.0.0.1:9/v1/", "http://127.0.0.1:9/v1", "https://x.example"),
+    "agents_url": ("http://127.0.0.1:9/v1/", "http://127.0.0.1:9/v1", "https://x.example"),
     "callbacks": ("off", False, True),
     "upstream_timeout_seconds": ("0.5", 0.5, 300.0),
     "upstream_connections": ("1", 1, 10_000),
@@ -99,7 +100,11 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch, fi
         ("upstream_timeout_seconds", "301", "must be at most 300"),
         ("upstream_timeout_seconds", "nan", "must be at most 300"),
         ("upstream_connections", "0", "must be at least 1"),
-        ("toolsets", "videos,pa55", "must be one of 'videos', 'images', 'generations', 'account'"),
+        (
+            "toolsets",
+            "videos,pa55",
+            "must be one of 'videos', 'images', 'generations', 'files', 'account'",
+        ),
         ("readonly", "pa55", "must be true or false"),
         ("shutdown_seconds", "0", "must be at least 1"),
         ("log_format", "pa55", "must be one of 'console', 'json'"),
@@ -171,7 +176,7 @@ def test_what_kubernetes_sets_for_a_service_is_no_misspelt_setting(
 def test_the_sandbox_is_reached_where_this_machine_sees_the_server(host: str, address: str) -> None:
     settings = load_settings(host=host, sandbox=True)
     assert settings.local_url == address
-    assert settings.upstream_url == f"{address}/sandbox/dream-machine/v1"
+    assert settings.dream_machine_upstream == f"{address}/sandbox/dream-machine/v1"
 
 
 def test_an_unknown_option_is_refused() -> None:
@@ -191,7 +196,7 @@ def test_settings_cannot_be_changed() -> None:
 
 
 def test_luma_itself_is_the_default() -> None:
-    assert load_settings().upstream_url == "https://api.lumalabs.ai/dream-machine/v1"
+    assert load_settings().dream_machine_upstream == "https://api.lumalabs.ai/dream-machine/v1"
 
 
 @pytest.mark.parametrize(
@@ -206,7 +211,7 @@ def test_luma_itself_is_the_default() -> None:
 )
 def test_the_sandbox_is_the_servers_own_address(host: str, shown: str) -> None:
     settings = load_settings(sandbox=True, host=host, port=9000)
-    assert settings.upstream_url == f"http://{shown}:9000/sandbox/dream-machine/v1"
+    assert settings.dream_machine_upstream == f"http://{shown}:9000/sandbox/dream-machine/v1"
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,13 @@ body and answer, so it needs no method here.
 """
 
 from collections.abc import Callable
-from typing import Literal, TypeVar
+from dataclasses import replace
+from typing import Literal
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_core import from_json
+from pydantic import TypeAdapter, ValidationError
 
 from luma_mcp.errors import BadResponse, InvalidRequest, NotFound
+from luma_mcp.luma import exchange
 from luma_mcp.luma.dream_machine_models import (
     AddAudio,
     CreateImage,
@@ -26,46 +27,20 @@ from luma_mcp.luma.dream_machine_models import (
     ReframeVideo,
     Upscale,
 )
+from luma_mcp.luma.exchange import read, read_nothing, unpromised
 from luma_mcp.luma.ids import checked_id
-from luma_mcp.luma.sending import MAX_ATTEMPTS, Call, Sender, may_exist
+from luma_mcp.luma.jobs import Job, JobList
+from luma_mcp.luma.sending import MAX_ATTEMPTS, Call, Sender
 from luma_mcp.luma.transport import Answer, BearerKey
 
 _WORDS = TypeAdapter(list[str])
-_Body = TypeVar("_Body", bound=BaseModel)
-
-
-def _unpromised(answer: Answer) -> BadResponse:
-    return BadResponse(f"Luma's answer ({answer.status}) is not what its API promises.")
-
-
-def _read(model: type[_Body], answer: Answer) -> _Body:
-    try:
-        return model.model_validate_json(answer.body)
-    except ValidationError:
-        raise _unpromised(answer) from None
-
-
-def _read_new_job(answer: Answer) -> Generation:
-    generation = _read(Generation, answer)
-    if not generation.id:
-        raise BadResponse("Luma's answer holds no id of the new job.")
-    return generation
 
 
 def _read_words(answer: Answer) -> list[str]:
     try:
         return _WORDS.validate_json(answer.body)
     except ValidationError:
-        raise _unpromised(answer) from None
-
-
-def _read_nothing(answer: Answer) -> None:
-    """See that a success is Luma's own: what stands between may answer 200 with a page of HTML."""
-    if answer.body.strip():
-        try:
-            from_json(answer.body)
-        except ValueError:
-            raise _unpromised(answer) from None
+        raise unpromised(answer) from None
 
 
 class DreamMachine:
@@ -88,60 +63,58 @@ class DreamMachine:
 
     async def ping(self) -> Pong:
         """GET /ping."""
-        return _read(Pong, await self._get("/ping"))
+        return read(Pong, await self._get("/ping"))
 
-    async def create_video(self, request: CreateVideo) -> Generation:
+    async def create_video(self, request: CreateVideo) -> Job:
         """POST /generations/video."""
         return await self._create("/generations/video", request)
 
-    async def create_image(self, request: CreateImage) -> Generation:
+    async def create_image(self, request: CreateImage) -> Job:
         """POST /generations/image."""
         return await self._create("/generations/image", request)
 
-    async def reframe_image(self, request: ReframeImage) -> Generation:
+    async def reframe_image(self, request: ReframeImage) -> Job:
         """POST /generations/image/reframe."""
         return await self._create("/generations/image/reframe", request)
 
-    async def reframe_video(self, request: ReframeVideo) -> Generation:
+    async def reframe_video(self, request: ReframeVideo) -> Job:
         """POST /generations/video/reframe."""
         return await self._create("/generations/video/reframe", request)
 
-    async def modify_video(self, request: ModifyVideo) -> Generation:
+    async def modify_video(self, request: ModifyVideo) -> Job:
         """POST /generations/video/modify."""
         return await self._create("/generations/video/modify", request)
 
-    async def upscale(self, generation_id: str, request: Upscale) -> Generation:
+    async def upscale(self, generation_id: str, request: Upscale) -> Job:
         """POST /generations/{id}/upscale: the answer's id is the one to follow."""
         return await self._create(f"/generations/{checked_id(generation_id)}/upscale", request)
 
-    async def add_audio(self, generation_id: str, request: AddAudio) -> Generation:
+    async def add_audio(self, generation_id: str, request: AddAudio) -> Job:
         """POST /generations/{id}/audio: the answer's id is the one to follow."""
         return await self._create(f"/generations/{checked_id(generation_id)}/audio", request)
 
-    async def get_generation(
-        self, generation_id: str, *, attempts: int = MAX_ATTEMPTS
-    ) -> Generation:
+    async def get_generation(self, generation_id: str, *, attempts: int = MAX_ATTEMPTS) -> Job:
         """GET /generations/{id}, up to so many times."""
         generation_id = checked_id(generation_id)
         call = Call("GET", f"/generations/{generation_id}", attempts=attempts)
-        generation = _read(Generation, await self._sender.send(call, self._auth))
-        if generation.id is None:
-            return generation.model_copy(update={"id": generation_id})
-        return generation
+        job = read(Generation, await self._sender.send(call, self._auth)).to_job()
+        return job if job.id else replace(job, id=generation_id)
 
-    async def list_generations(self, limit: int, offset: int) -> GenerationList:
+    async def list_generations(self, limit: int, offset: int) -> JobList:
         """GET /generations, one page; limit and offset travel in the query."""
         query = {"limit": limit, "offset": offset}
-        return _read(GenerationList, await self._get("/generations", query))
+        page = read(GenerationList, await self._get("/generations", query))
+        jobs = tuple(generation.to_job() for generation in page.generations)
+        return JobList(jobs=jobs, has_more=page.has_more)
 
     async def delete_generation(self, generation_id: str) -> None:
         """DELETE /generations/{id}: 204 without a body."""
         path = f"/generations/{checked_id(generation_id)}"
-        _read_nothing(await self._sender.send(Call("DELETE", path), self._auth))
+        read_nothing(await self._sender.send(Call("DELETE", path), self._auth))
 
     async def get_credits(self) -> Credits:
         """GET /credits: the balance in US cents."""
-        return _read(Credits, await self._get("/credits"))
+        return read(Credits, await self._get("/credits"))
 
     async def list_concepts(self) -> list[str]:
         """GET /generations/concepts/list."""
@@ -163,13 +136,8 @@ class DreamMachine:
     async def _get(self, path: str, query: dict[str, int] | None = None) -> Answer:
         return await self._sender.send(Call("GET", path, query or {}), self._auth)
 
-    async def _create(self, path: str, request: Creation) -> Generation:
-        """Send a paid request; whatever comes back, the id of the new job is not lost."""
+    async def _create(self, path: str, request: Creation) -> Job:
         if request.callback_url is None and self._make_callback_url is not None:
             request = request.model_copy(update={"callback_url": self._make_callback_url()})
         call = Call("POST", path, body=request.to_json())
-        answer = await self._sender.send(call, self._auth)
-        try:
-            return _read_new_job(answer)
-        except BadResponse as error:
-            raise may_exist(error, call, answer.body) from None
+        return await exchange.create(self._sender, call, self._auth, Generation)

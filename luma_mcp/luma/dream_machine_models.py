@@ -6,7 +6,13 @@ Answers are lenient: no member is required there, any may be null, unknown ones 
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import Field, FiniteFloat
+
+from luma_mcp.luma.apis import DREAM_MACHINE
+from luma_mcp.luma.bodies import Reply, Request
+from luma_mcp.luma.failures import failure_of_dream_machine
+from luma_mcp.luma.jobs import Assets as JobAssets
+from luma_mcp.luma.jobs import Job
 
 AspectRatio = Literal["1:1", "16:9", "9:16", "4:3", "3:4", "21:9", "9:21"]
 VideoModel = Literal["ray-2", "ray-flash-2"]
@@ -25,17 +31,6 @@ ModifyMode = Literal[
     "reimagine_2",
     "reimagine_3",
 ]
-FINAL_STATES = frozenset({"completed", "failed"})
-
-
-class Request(BaseModel):
-    """Base of request bodies."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    def to_json(self) -> bytes:
-        """Write the body, without the members that were not set."""
-        return self.model_dump_json(exclude_none=True).encode()
 
 
 class ImageKeyframe(Request):
@@ -188,18 +183,18 @@ class AddAudio(Creation):
     negative_prompt: str | None = None
 
 
-class Reply(BaseModel):
-    """Base of answers: unknown members are kept."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-
 class Assets(Reply):
     """Links to what was made; null until the job is done."""
 
     video: str | None = None
     image: str | None = None
     progress_video: str | None = None
+
+    def to_assets(self) -> JobAssets | None:
+        """Give the links; None if there are none yet."""
+        if not (self.video or self.image or self.progress_video):
+            return None
+        return JobAssets(video=self.video, image=self.image, progress_video=self.progress_video)
 
 
 class Generation(Reply):
@@ -214,10 +209,35 @@ class Generation(Reply):
     model: str | None = None
     request: dict[str, Any] | None = None
 
+    def to_job(self) -> Job:
+        """Give the job that this tells of."""
+        return Job(
+            api=DREAM_MACHINE.name,
+            id=self.id,
+            type=self._finest_type,
+            state=self.state,
+            model=self.model,
+            created_at=self.created_at,
+            prompt=self._echo("prompt"),
+            callback_url=self._echo("callback_url"),
+            assets=self.assets.to_assets() if self.assets else None,
+            failure=failure_of_dream_machine(self.failure_reason) if self.has_failed else None,
+        )
+
     @property
-    def is_final(self) -> bool:
-        """Whether the state will not change any more."""
-        return self.state in FINAL_STATES
+    def has_failed(self) -> bool:
+        """Whether the job has ended without a result."""
+        return self.state == "failed"
+
+    @property
+    def _finest_type(self) -> str | None:
+        """What the job makes; the request's echo is finer than the job's own type."""
+        return self._echo("generation_type") or self.generation_type
+
+    def _echo(self, member: str) -> str | None:
+        """Read a text of the request that Luma repeats."""
+        value = (self.request or {}).get(member)
+        return value if isinstance(value, str) and value else None
 
 
 class GenerationList(Reply):

@@ -1,9 +1,25 @@
-"""Why a job failed, in Luma's words, and what they mean (docs.lumalabs.ai, page "Errors")."""
+"""Why a job failed, in Luma's words, and what they mean.
+
+The Dream Machine API gives a text only (docs.lumalabs.ai, page "Errors"), the Agents API a code
+and a text (docs.agents.lumalabs.ai, page "Error handling").
+"""
 
 from dataclasses import dataclass
 from typing import Literal
 
-FailureCode = Literal["moderated", "unreadable_input", "luma_fault", "callback_failed", "unknown"]
+from luma_mcp.luma.apis import AGENTS
+from luma_mcp.redaction import quoted
+
+FailureCode = Literal[
+    "moderated",
+    "unreadable_input",
+    "luma_fault",
+    "callback_failed",
+    "insufficient_credits",
+    "rate_limited",
+    "invalid_request",
+    "unknown",
+]
 
 
 @dataclass(frozen=True)
@@ -12,6 +28,22 @@ class FailureMeaning:
 
     code: FailureCode
     advice: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why one job failed.
+
+    Attributes:
+        reason: Luma's own words, fit to be shown.
+        refunded: Whether Luma gives back all that it cost; None where it does not say, or where a
+            part may be kept.
+    """
+
+    code: FailureCode
+    reason: str
+    advice: str
+    refunded: bool | None
 
 
 _WORDS = FailureMeaning(
@@ -56,7 +88,69 @@ _MEANINGS: tuple[tuple[str, FailureMeaning], ...] = (
 )
 
 
+_TOO_LARGE = FailureMeaning(
+    "unreadable_input",
+    "A picture is too large: use a smaller one (at most 50 MB), then create it again.",
+)
+_FORMAT = FailureMeaning(
+    "unreadable_input",
+    "Luma does not read this format: use a JPEG, PNG, WebP or still GIF picture, or an MP4 video, "
+    "then create it again.",
+)
+_CORRUPT = FailureMeaning(
+    "unreadable_input",
+    "An input file is damaged or cut off: export or upload it anew, then create it again.",
+)
+_REJECTED = FailureMeaning(
+    "moderated",
+    "Luma's moderation refused the request or its result: the same again will be refused again, "
+    "so change the prompt or the pictures, then create it again.",
+)
+_UNPAID = FailureMeaning(
+    "insufficient_credits",
+    f"The balance did not last for this job. {AGENTS.top_up} Then create it again.",
+)
+_HURRIED = FailureMeaning(
+    "rate_limited",
+    "Too many jobs at once: wait a minute or for running jobs to end, then create it again.",
+)
+_WRONG = FailureMeaning(
+    "invalid_request",
+    "Luma cannot make this of what was asked: change what the reason names, then create it again.",
+)
+
+# By the codes of the Agents API: what it means, and whether it is refunded in full. Nothing is
+# published about refunds of the other codes; of a job that ran out of funds a part may be kept.
+_AGENTS_MEANINGS: dict[str, tuple[FailureMeaning, bool | None]] = {
+    "content_moderated": (_REJECTED, True),
+    "generation_failed": (_FAULT, True),
+    "output_not_found": (_FAULT, True),
+    "budget_exhausted": (_UNPAID, None),
+    "rate_limited": (_HURRIED, None),
+    "image_too_large": (_TOO_LARGE, None),
+    "unsupported_format": (_FORMAT, None),
+    "corrupt_input": (_CORRUPT, None),
+    "invalid_request": (_WRONG, None),
+}
+
+
 def meaning_of(reason: str | None) -> FailureMeaning:
-    """Explain a `failure_reason`; Luma gives a text only, no code."""
+    """Explain a `failure_reason` of the Dream Machine API, which gives no code."""
     text = (reason or "").lower()
     return next((meaning for part, meaning in _MEANINGS if part in text), _UNKNOWN)
+
+
+def failure_of_dream_machine(reason: str | None) -> Failure:
+    """Explain a failed job of the Dream Machine API, which refunds it in full (its FAQ)."""
+    return _failure(meaning_of(reason), reason, refunded=True)
+
+
+def failure_of_agents(code: str | None, reason: str | None) -> Failure:
+    """Explain a failed job of the Agents API by its `failure_code`; there may be new ones."""
+    meaning, refunded = _AGENTS_MEANINGS.get(code or "", (_UNKNOWN, None))
+    return _failure(meaning, reason, refunded=refunded)
+
+
+def _failure(meaning: FailureMeaning, reason: str | None, *, refunded: bool | None) -> Failure:
+    words = quoted(reason or "") or "Luma gave no reason."
+    return Failure(meaning.code, words, meaning.advice, refunded)

@@ -17,6 +17,7 @@ from luma_mcp.errors import (
     RateLimited,
     Unavailable,
 )
+from luma_mcp.luma.apis import Api
 from luma_mcp.luma.transport import Answer
 from luma_mcp.redaction import quoted
 
@@ -69,21 +70,30 @@ _REFUSALS: dict[int, tuple[type[LumaMcpError], str]] = {
 }
 
 
-def _refusal(answer: Answer) -> LumaMcpError:
+def _advice(kind: type[LumaMcpError], api: Api) -> str | None:
+    """Say what to do about a refusal where that is not the same for both APIs."""
+    if kind is InvalidRequest:
+        return "Change the arguments as the text says; nothing was spent."
+    if kind is KeyRejected:
+        return (
+            "Check the key in your client's settings: it may be mistyped, revoked, or made for "
+            f"another Luma product. Keys of the {api.title} are made at {api.keys_page}."
+        )
+    return {NotFound: api.not_found, InsufficientCredits: api.top_up}.get(kind)
+
+
+def _refusal(answer: Answer, api: Api) -> LumaMcpError:
     detail = detail_of(answer)
     status = 402 if _OUT_OF_MONEY.search(detail or "") else answer.status
     kind, start = _REFUSALS.get(status, (InvalidRequest, f"Luma refused the request ({status})"))
-    advice = None
-    if kind is InvalidRequest:
-        advice = "Change the arguments as the text says; nothing was spent."
     return kind(
         _sentence(start, detail),
-        advice=advice,
+        advice=_advice(kind, api),
         retry_after_seconds=retry_after_seconds(answer.headers),
     )
 
 
-def error_from(answer: Answer) -> LumaMcpError | None:
+def error_from(answer: Answer, api: Api) -> LumaMcpError | None:
     """Decipher an answer: None when it is a success, else the error that it stands for.
 
     The statuses of validation errors are not published: 400 and 422 mean the same here.
@@ -91,7 +101,7 @@ def error_from(answer: Answer) -> LumaMcpError | None:
     if httpx.codes.is_success(answer.status):
         return None
     if httpx.codes.is_client_error(answer.status):
-        return _refusal(answer)
+        return _refusal(answer, api)
     if httpx.codes.is_server_error(answer.status):
         return Unavailable(
             _sentence(f"Luma has a fault of its own ({answer.status})", detail_of(answer)),

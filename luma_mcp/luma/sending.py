@@ -1,8 +1,8 @@
 """When a request may be sent, sent again, or must not: reading is free, a POST costs money.
 
-GET and DELETE go out up to three times within the deadline. A POST goes out again only when it
-surely never reached Luma, or when Luma refused it with 429; after anything else the error says
-that the job may exist, because a second POST could be a second charge.
+What costs nothing goes out up to three times within the deadline. A POST that creates a job goes
+out again only when it surely never reached Luma, or when Luma refused it with 429; after anything
+else the error says that the job may exist, because a second POST could be a second charge.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import functools
 import json
 import random
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
@@ -19,6 +19,7 @@ import aiohttp
 import httpx
 
 from luma_mcp.errors import BadResponse, LumaMcpError, NotFound, TimedOut, Unavailable
+from luma_mcp.luma.apis import DREAM_MACHINE, Api
 from luma_mcp.luma.ids import ID_PATTERN, is_id
 from luma_mcp.luma.refusals import error_from
 from luma_mcp.luma.transport import Answer, Interrupted, never_reached_luma, read_answer
@@ -30,10 +31,6 @@ MAX_ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 0.5
 REQUEST_TIMEOUT = 408  # the one 4xx that does not say that nothing was done
 PASSING_STATUSES = frozenset({REQUEST_TIMEOUT, 429, 502, 503, 504})
-MAY_EXIST = (
-    "The job may have been created and charged. Look for it with list_generations before you "
-    "create it again."
-)
 _NEXT_ID = re.compile(rf'"id"\s*:\s*"({ID_PATTERN})"'.encode())
 
 
@@ -41,14 +38,17 @@ _NEXT_ID = re.compile(rf'"id"\s*:\s*"({ID_PATTERN})"'.encode())
 class Call:
     """One call of Luma's API, before anybody's key is on it.
 
-    It goes out `attempts` times at most.
+    It goes out `attempts` times at most. A POST creates a job, unless it `is_free`: files cost
+    nothing, so that storing one twice does no harm.
     """
 
     method: str
     path: str
-    query: dict[str, int] = field(default_factory=dict)
+    query: Mapping[str, int | str] = field(default_factory=dict)
     body: bytes | None = None
     attempts: int = MAX_ATTEMPTS
+    content_type: str = "application/json"
+    is_free: bool = False
 
     @property
     def path_and_query(self) -> str:
@@ -57,8 +57,8 @@ class Call:
 
     @property
     def spends(self) -> bool:
-        """Whether the call can cost money: every POST creates a job."""
-        return self.method == "POST"
+        """Whether the call can cost money."""
+        return self.method == "POST" and not self.is_free
 
 
 def id_in(body: bytes, call: Call) -> str | None:
@@ -79,11 +79,17 @@ def id_in(body: bytes, call: Call) -> str | None:
     return None
 
 
-def may_exist(error: LumaMcpError, call: Call, body: bytes) -> LumaMcpError:
+def job_id_in(body: bytes, call: Call, api: Api) -> str | None:
+    """Rescue the id of a created job, as callers write it."""
+    found = id_in(body, call)
+    return f"{api.id_prefix}{found}" if found else None
+
+
+def may_exist(error: LumaMcpError, call: Call, body: bytes, api: Api) -> LumaMcpError:
     """Let the error of a paid call in doubt say so, with the id if anything of it came."""
-    error.advice = MAY_EXIST
+    error.advice = api.may_exist
     error.retryable = False
-    error.generation_id = id_in(body, call)
+    error.generation_id = job_id_in(body, call, api)
     return error
 
 
@@ -106,10 +112,10 @@ class _Failure(Exception):
         self.in_doubt = in_doubt
         self.body = body
 
-    def as_error_of(self, call: Call) -> LumaMcpError:
+    def as_error_of(self, call: Call, api: Api) -> LumaMcpError:
         """Give the error, which for a paid call in doubt says that the job may exist."""
         if call.spends and self.in_doubt:
-            return may_exist(self.error, call, self.body)
+            return may_exist(self.error, call, self.body, api)
         return self.error
 
 
@@ -141,26 +147,27 @@ def _unanswered(fault: Exception) -> _Failure:
     return _Failure(error, passing=True, in_doubt=True)
 
 
-def _tell(call: Call, paid: asyncio.Task[Answer]) -> None:
+def _tell(call: Call, api: Api, paid: asyncio.Task[Answer]) -> None:
     """Write down what came of a paid call whose caller had left."""
     if paid.cancelled():
         return
     error = paid.exception()
     if error is None:
-        made = id_in(paid.result().body, call)
+        made = job_id_in(paid.result().body, call, api)
     else:
         made = error.generation_id if isinstance(error, LumaMcpError) else None
     _log.warning("left", path=call.path, generation_id=made, error=error)
 
 
 class Sender:
-    """Sends calls to one base URL over the shared client, by the rules above.
+    """Sends calls of one API over the shared client, by the rules above.
 
     Args:
         client: The process's client.
         slots: The fair queue (first come, first served) in front of the client's connections.
         base_url: Where Luma is; from the settings, never from a caller.
         timeout_seconds: Deadline of a call, with its queueing, pauses and repetitions.
+        api: Which of Luma's APIs is there.
         sleep: How to pause between attempts, in seconds.
         jitter: Gives a factor for each pause, so that callers do not come back in step.
     """
@@ -172,9 +179,11 @@ class Sender:
         base_url: str,
         timeout_seconds: float,
         *,
+        api: Api = DREAM_MACHINE,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = lambda: random.uniform(0.75, 1.0),  # noqa: S311 - no secret
     ) -> None:
+        self.api = api
         self._client = client
         self._slots = slots
         self._base_url = base_url
@@ -200,7 +209,7 @@ class Sender:
         try:
             return await asyncio.shield(paid)
         except asyncio.CancelledError:
-            paid.add_done_callback(functools.partial(_tell, call))
+            paid.add_done_callback(functools.partial(_tell, call, self.api))
             raise
 
     async def finish(self) -> None:
@@ -223,7 +232,7 @@ class Sender:
                 late = asyncio.get_running_loop().time() + pause >= deadline
                 repeatable = failure.passing and not (call.spends and in_doubt)
                 if late or not repeatable or number == call.attempts:
-                    raise failure.as_error_of(call) from failure.__cause__
+                    raise failure.as_error_of(call, self.api) from failure.__cause__
             await self._sleep(pause)
 
     def _pause(self, failure: _Failure, number: int) -> float:
@@ -244,7 +253,7 @@ class Sender:
             raise _unanswered(fault) from fault
         finally:
             self._slots.release()
-        if error := error_from(answer):
+        if error := error_from(answer, self.api):
             raise _refused(answer, error)
         return answer
 
@@ -262,8 +271,8 @@ class Sender:
 
     def _request(self, call: Call) -> httpx.Request:
         headers = httpx.Headers(self._client.headers)
-        if call.body:
-            headers["Content-Type"] = "application/json"
+        if call.body or call.method == "POST":  # without a body, aiohttp would call it a stream
+            headers["Content-Type"] = call.content_type
         return httpx.Request(
             call.method,
             _parsed(f"{self._base_url}{call.path_and_query}"),

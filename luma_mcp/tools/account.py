@@ -5,6 +5,7 @@ from typing import Literal
 from fastmcp.tools import tool
 from pydantic import Field
 
+from luma_mcp.luma.apis import AGENTS, APIS, DREAM_MACHINE, ApiName
 from luma_mcp.services import Caller
 from luma_mcp.tools.definition import READS
 from luma_mcp.tools.results import Result
@@ -52,14 +53,15 @@ class CameraMotions(Result):
 
 
 class Pong(Result):
-    """Luma is there and takes the key."""
+    """Luma is there and takes the keys."""
 
-    api: Literal["dream_machine"] = "dream_machine"
+    apis: list[ApiName] = Field(description="The APIs whose keys were sent; all of them answer.")
     message: str
 
     def lines(self) -> list[str]:
         """Say that it works."""
-        return ["Luma's Dream Machine API answers and takes the key."]
+        titles = [api.title for api in APIS if api.name in self.apis]
+        return [f"Luma's {title} answers and takes the key." for title in titles]
 
 
 def _listed(words: list[str], noun: str) -> str:
@@ -69,10 +71,11 @@ def _listed(words: list[str], noun: str) -> str:
 
 @tool(title="See the balance", tags={"account"}, annotations=READS)
 async def get_credits(caller: Caller) -> Credits:
-    """See how much money is left on the caller's API account.
+    """See how much money is left on the caller's Dream Machine account.
 
-    Use it before something costly, or after insufficient_credits. The answer has US cents, as Luma
-    counts, and dollars.
+    The Agents API (ray-3.2, uni-1, uni-1-max) has an account of its own, whose balance is on
+    platform.lumalabs.ai only. Use it before something costly, or after insufficient_credits. The
+    answer has US cents, as Luma counts, and dollars.
     """
     cents = (await caller.dream_machine.get_credits()).credit_balance
     return Credits(credit_balance_cents=cents, credit_balance_usd=cents / 100)
@@ -100,8 +103,16 @@ async def get_camera_motions(caller: Caller) -> CameraMotions:
 
 @tool(title="Check the connection", tags={"account"}, annotations=READS)
 async def ping(caller: Caller) -> Pong:
-    """Check that Luma answers and takes the caller's key; costs nothing.
+    """Check that Luma answers and takes the caller's keys; costs nothing.
 
-    Use it when other calls fail, to tell a wrong key from a bad moment of Luma.
+    Use it when other calls fail, to tell a wrong key from a bad moment of Luma. It asks each of
+    Luma's two APIs whose key is there.
     """
-    return Pong(message=(await caller.dream_machine.ping()).message or "")
+    credentials = caller.access.credentials
+    present = [api for api in APIS if credentials.key_for(api)]
+    message = "pong"
+    if AGENTS in present:
+        await caller.agents.check_key()
+    if DREAM_MACHINE in present or not present:
+        message = (await caller.dream_machine.ping()).message or ""
+    return Pong(apis=[api.name for api in present], message=message)

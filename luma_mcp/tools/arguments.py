@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from luma_mcp.errors import InvalidRequest
+from luma_mcp.luma.apis import AGENTS
 from luma_mcp.luma.ids import EXAMPLE_ID
 from luma_mcp.redaction import quoted
 from luma_mcp.wording import did_you_mean, reason_of
@@ -26,7 +27,14 @@ def _path(location: Sequence[int | str]) -> str:
 
 def _wrong_pattern(name: str) -> str:
     if name.endswith(("generation_id", ".id")):
-        return f"{name} must be the id of a generation, such as {EXAMPLE_ID}."
+        return (
+            f"{name} must be the id of a generation, such as {EXAMPLE_ID}, or one of the Agents "
+            f"API, such as {AGENTS.id_prefix}{EXAMPLE_ID}."
+        )
+    if name.endswith("file_id"):
+        return f"{name} must be the id of a file, such as {EXAMPLE_ID}."
+    if name == "mime_type":
+        return f"{name} must be a media type such as image/png or video/mp4."
     return f"{name} must be a public URL that starts with https:// (or http://)."
 
 

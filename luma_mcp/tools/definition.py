@@ -17,13 +17,17 @@ from luma_mcp.settings import TOOLSETS
 from luma_mcp.tools.arguments import wrong_arguments
 from luma_mcp.tools.results import Result
 
-# Every tool talks to Luma, so all are open-world. Creating costs money each time: neither
+# A tool that talks to Luma is open-world. Creating costs money each time: neither
 # read-only nor idempotent, but it destroys nothing.
 READS = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True
 )
 CREATES = ToolAnnotations(
     read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True
+)
+KEEPS = CREATES  # what is kept at Luma costs nothing, but is there twice if it is sent twice
+COMPUTES = ToolAnnotations(
+    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
 )
 DELETES = ToolAnnotations(
     read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=True
@@ -52,6 +56,29 @@ def _without_nulls(schema: Any) -> Any:  # noqa: ANN401 - any part of a JSON sch
     return plain
 
 
+def _in_short(schema: Any) -> Any:  # noqa: ANN401 - any part of a JSON schema
+    """Write the schema of an answer in as few words as mean the same.
+
+    The list of tools is read before every conversation, and an answer about a job is described in
+    it a dozen times. Defaults say nothing about an answer, the members of an object say what it
+    is, and `X or null` has a short form.
+    """
+    if isinstance(schema, list):
+        return [_in_short(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    members = schema.get("properties", {})
+    left_out = {"default", "description"} if members else {"default"}
+    short = {name: _in_short(part) for name, part in schema.items() if name not in left_out}
+    if members:
+        short["properties"] = {name: _in_short(member) for name, member in members.items()}
+    match short.get("anyOf"):
+        case [{"type": str(kind)} as option, {"type": "null"}]:
+            del short["anyOf"]
+            short = {**option, **short, "type": [kind, "null"]}
+    return short
+
+
 def _as_meant(arguments: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     """Read arguments as models are known to write them, whatever the schema says.
 
@@ -67,8 +94,8 @@ def _as_meant(arguments: dict[str, Any], schema: dict[str, Any]) -> dict[str, An
 
 
 def _unwrapped(value: object, kind: dict[str, Any]) -> object:
-    is_list = kind.get("type") == "array"
-    if not isinstance(value, str) or not (is_list or "$ref" in kind):
+    is_list, is_object = kind.get("type") == "array", kind.get("type") == "object" or "$ref" in kind
+    if not isinstance(value, str) or not (is_list or is_object):
         return value
     if value.lstrip()[:1] in {"{", "["}:
         with suppress(ValueError, RecursionError):  # then the validator says what is wrong
@@ -119,23 +146,30 @@ class LumaTool(FunctionTool):
         tool = FunctionTool.from_function(arguments)
         ours = {
             "parameters": _without_nulls(tool.parameters),
-            "output_schema": _or_an_error(tool.output_schema or {}),
+            "output_schema": _or_an_error(_in_short(tool.output_schema or {})),
             "function": function,
             "reader": TypeAdapter(arguments),
         }
         return cls.model_validate({**dict(tool), **ours})
 
+    def read(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Read arguments as models are known to write them.
+
+        Raises:
+            InvalidRequest: They cannot work.
+        """
+        try:
+            return self.reader.validate_python(_as_meant(arguments, self.parameters))
+        except ValidationError as error:
+            raise wrong_arguments(self.name, list(self.parameters["properties"]), error) from None
+
     async def answer(self, arguments: dict[str, Any], caller: Caller) -> Result:
-        """Run the tool, with arguments as models are known to write them.
+        """Run the tool.
 
         Raises:
             LumaMcpError: The arguments cannot work, or the call failed.
         """
-        try:
-            given = self.reader.validate_python(_as_meant(arguments, self.parameters))
-        except ValidationError as error:
-            raise wrong_arguments(self.name, list(self.parameters["properties"]), error) from None
-        return await self.function(caller, **given)
+        return await self.function(caller, **self.read(arguments))
 
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         """Refuse FastMCP's own way, which knows no caller."""

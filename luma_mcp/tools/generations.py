@@ -19,8 +19,9 @@ async def get_generation(caller: Caller, generation_id: GenerationId) -> Generat
     """Get the present state of a video or picture and, once it is completed, its links.
 
     Use it for a look at one generation; to wait for the end of a job use wait_for_generation.
-    Show the links to the user, and say that the files should be saved soon: how long Luma keeps
-    them is not published.
+    Show the links to the user, and say that the files should be saved soon: links to results of
+    ray-3.2, uni-1 and uni-1-max (agents:…) work for an hour, and this tool gives fresh ones; how
+    long the others work is not published.
     """
     return Generation.of(await caller.look_at(generation_id))
 
@@ -49,10 +50,11 @@ async def list_generations(
     limit: Annotated[int, Field(ge=1, le=100, description="How many to show.")] = 10,
     offset: Annotated[int, Field(ge=0, description="How many to skip, for paging.")] = 0,
 ) -> GenerationList:
-    """List what was made with the caller's key, a page at a time.
+    """List what was made with the caller's key, a page at a time; Dream Machine only.
 
-    Use it to find an earlier video or picture, or to see whether a job exists after an error. When
-    has_more is true, the next page starts at next_offset.
+    Luma's Agents API (ray-3.2, uni-1, uni-1-max) has no such list. Use it to find an earlier video
+    or picture, or to see whether a job exists after an error. When has_more is true, the next page
+    starts at next_offset.
     """
     page = await caller.dream_machine.list_generations(limit, offset)
     return GenerationList.of(page, limit, offset)
@@ -60,7 +62,7 @@ async def list_generations(
 
 @tool(title="Delete a generation", tags={"generations"}, annotations=DELETES)
 async def delete_generation(caller: Caller, generation_id: GenerationId) -> Deletion:
-    """Delete a generation for good.
+    """Delete a generation of Dream Machine for good; the Agents API cannot.
 
     Ask the user before calling it: it cannot be undone.
     """

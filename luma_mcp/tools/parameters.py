@@ -4,14 +4,21 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from luma_mcp.luma import agents_limits
+from luma_mcp.luma import agents_models as agents
 from luma_mcp.luma import dream_machine_models as luma
 from luma_mcp.luma.dream_machine_rules import MAX_PROMPT, MIN_PROMPT
-from luma_mcp.luma.ids import ID_PATTERN
+from luma_mcp.luma.ids import GENERATION_ID_PATTERN, ID_PATTERN
 
 GenerationId = Annotated[
     str,
+    StringConstraints(strip_whitespace=True, pattern=f"^{GENERATION_ID_PATTERN}$"),
+    Field(description="Id of a generation, as a creating tool or the list gave it."),
+]
+FileId = Annotated[
+    str,
     StringConstraints(strip_whitespace=True, pattern=f"^{ID_PATTERN}$"),
-    Field(description="Id of a generation (a UUID), as a creating tool or the list gave it."),
+    Field(description="Id of a file, as upload_file gave it."),
 ]
 Url = Annotated[
     str,
@@ -22,8 +29,12 @@ Prompt = Annotated[
     str,
     Field(
         description="What to show, in plain words: subject, action, place, light, camera. "
-        f"{MIN_PROMPT} to {MAX_PROMPT:,} characters.",
-        json_schema_extra={"minLength": MIN_PROMPT, "maxLength": MAX_PROMPT},
+        f"{MIN_PROMPT} to {MAX_PROMPT:,} characters; {agents_limits.MIN_PROMPT} to "
+        f"{agents_limits.MAX_PROMPT:,} with ray-3.2, uni-1 and uni-1-max.",
+        json_schema_extra={
+            "minLength": agents_limits.MIN_PROMPT,
+            "maxLength": agents_limits.MAX_PROMPT,
+        },
     ),
 ]
 CallbackUrl = Annotated[
@@ -33,6 +44,7 @@ CallbackUrl = Annotated[
 MediaUrl = Annotated[
     Url, Field(description="Public URL of the source file; Luma fetches it, this server does not.")
 ]
+OptionalMediaUrl = Annotated[MediaUrl | None, Field(description="Public URL of the source video.")]
 
 
 MAX_WAIT_SECONDS = 600
@@ -47,12 +59,15 @@ WaitSeconds = Annotated[
 
 
 class Keyframe(BaseModel):
-    """A frame to start from or to end on: a picture by url, or a finished clip by id."""
+    """A frame to start from or to end on: a picture by url or file_id, or a finished clip by id."""
 
     model_config = ConfigDict(extra="forbid")
 
     type: Literal["image", "generation"]
     url: Url | None = Field(default=None, description="Public picture URL, for type image.")
+    file_id: FileId | None = Field(
+        default=None, description="An uploaded picture instead, for type image with ray-3.2."
+    )
     id: GenerationId | None = Field(
         default=None, description="Id of a completed video generation, for type generation."
     )
@@ -71,11 +86,47 @@ class Keyframes(BaseModel):
     )
 
 
+def _source_in_a_word(value: object) -> object:
+    """Take a bare URL or id for the member that it is."""
+    if not isinstance(value, str):
+        return value
+    return {"url" if "://" in value else "generation_id": value}
+
+
+class Reference(BaseModel):
+    """One picture or video: exactly one of url, generation_id and file_id."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: Url | None = Field(default=None, description="Public https URL; Luma fetches it.")
+    generation_id: GenerationId | None = Field(
+        default=None, description="An earlier result of ray-3.2, uni-1 or uni-1-max (agents:…)."
+    )
+    file_id: FileId | None = Field(default=None, description="An uploaded file.")
+
+
+Source = Annotated[Reference, BeforeValidator(_source_in_a_word)]
+
+
+class IndexedKeyframe(Reference):
+    """A picture at one frame of the clip."""
+
+    index: int = Field(ge=0, description="Frame number, 24 a second: 0 to 120 (5s) or 240 (10s).")
+
+
 class WeightedImage(luma.WeightedImage):
     """A reference picture and how much it counts."""
 
     url: Url = Field(description="Public URL of the picture.")
     weight: float | None = Field(default=None, ge=0, le=1, description="Influence, 0 to 1.")
+
+
+class ImageReference(Reference):
+    """A reference picture; photon takes url and weight, uni any of the three without weight."""
+
+    weight: float | None = Field(
+        default=None, ge=0, le=1, description="Influence, 0 to 1; photon only."
+    )
 
 
 class CharacterImages(luma.CharacterImages):
@@ -101,12 +152,38 @@ def _concept_key(value: object) -> object:
 
 ConceptKey = Annotated[str, BeforeValidator(_concept_key), StringConstraints(min_length=1)]
 
-OptionalDuration = Annotated[luma.Duration | None, Field(description="Length of the clip.")]
-OptionalRatio = Annotated[
-    luma.AspectRatio | None, Field(description="Width to height; Luma's default is 16:9.")
+ImageFormat = Annotated[
+    Literal["jpg", "jpeg", "png"] | None, Field(description="File format; jpg is jpeg.")
 ]
-OptionalResolution = Annotated[
-    luma.Resolution | None, Field(description="Sharper costs more: 4k is 16 times 540p.")
+Style = Annotated[
+    agents.Style | None, Field(description="uni only; manga wants 2:3, 9:16, 1:2 or 1:3.")
+]
+WebSearch = Annotated[bool | None, Field(description="uni only: look things up on the web first.")]
+Hdr = Annotated[
+    bool | None, Field(description="ray-3.2 only, at 720p or 1080p: high dynamic range.")
+]
+ExrExport = Annotated[bool | None, Field(description="With hdr: an EXR beside the MP4.")]
+SourceGeneration = Annotated[
+    GenerationId | None, Field(description="Instead of media_url: a result of ray-3.2 (agents:…).")
+]
+SourceFile = Annotated[
+    FileId | None, Field(description="Instead of media_url, with ray-3.2: an uploaded video.")
+]
+SourceSeconds = Annotated[
+    float | None,
+    Field(gt=0, le=3600, description="Length of the source, if known; for the price, not sent."),
+]
+SourceResolution = Annotated[
+    luma.Resolution | None,
+    Field(description="That of the source, if known; for the price of ray-2, not sent."),
+]
+IndexedKeyframes = Annotated[
+    list[IndexedKeyframe] | None,
+    Field(
+        max_length=agents_limits.MAX_KEYFRAMES,
+        fail_fast=True,
+        description="ray-3.2 only, instead of keyframes: pictures at frames of the clip.",
+    ),
 ]
 FirstFrameUrl = Annotated[
     Url | None, Field(description="Public URL of an edited first frame that guides the result.")

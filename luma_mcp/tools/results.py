@@ -2,19 +2,28 @@
 
 import mimetypes
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from mcp.types import ContentBlock, ResourceLink, TextContent
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from luma_mcp.luma import dream_machine_models as luma
-from luma_mcp.luma.failures import FailureCode, meaning_of
-from luma_mcp.redaction import quoted
-from luma_mcp.wording import count, one_line
+from luma_mcp.luma import jobs
+from luma_mcp.luma.apis import AGENTS, ApiName
+from luma_mcp.luma.failures import FailureCode
+from luma_mcp.wording import count, dollars, one_line
 
 MAX_PROMPT_LINE = 200
-LINKED = ("video", "image")  # what a person wants to open; a progress video passes
+MAX_LABEL = 40
+PASSING = ("progress_video",)  # what nobody wants to open once the rest is there
+# The links of the Agents API are presigned for 3,600 seconds (docs.agents.lumalabs.ai, "FAQ").
+LINKS_EXPIRE = "The links work for an hour; get_generation gives fresh ones."
+_REFUNDED = {
+    True: "Luma gave the credits back.",
+    False: "Luma did not give the credits back.",
+    None: "Whether Luma gave the credits back is not known.",
+}
 
 
 class Result(BaseModel):
@@ -33,6 +42,26 @@ class Result(BaseModel):
         return [TextContent(type="text", text="\n".join(self.lines())), *self.links()]
 
 
+class Layer(BaseModel):
+    """One layer of a picture; whatever else Luma says of it is here too."""
+
+    model_config = ConfigDict(extra="allow")
+
+    url: str
+    index: int | None = Field(default=None, description="0 is in front, the last behind.")
+    label: str | None = None
+    description: str | None = None
+
+
+class OtherFile(BaseModel):
+    """A further output."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str | None = None
+    url: str
+
+
 class Assets(BaseModel):
     """Links to what was made."""
 
@@ -41,6 +70,30 @@ class Assets(BaseModel):
     progress_video: str | None = Field(
         default=None, description="A further link, which Luma does not explain."
     )
+    layers: list[Layer] = Field(default=[], description="Transparent PNG files, front to back.")
+    others: list[OtherFile] = Field(default=[], description="Further files, such as an EXR.")
+
+    @classmethod
+    def of(cls, assets: jobs.Assets | None) -> Self | None:
+        """Read those of a job."""
+        if assets is None:
+            return None
+        return cls(
+            video=assets.video,
+            image=assets.image,
+            progress_video=assets.progress_video,
+            layers=[Layer.model_validate(layer) for layer in assets.layers],
+            others=[OtherFile.model_validate(other) for other in assets.others],
+        )
+
+    def named(self) -> list[tuple[str, str]]:
+        """Name each link for people."""
+        plain = ("video", "image", "progress_video")
+        return [
+            *((name, url) for name in plain if (url := getattr(self, name))),
+            *((_layer_name(layer), layer.url) for layer in self.layers),
+            *((other.type or "file", other.url) for other in self.others),
+        ]
 
 
 class Failure(BaseModel):
@@ -49,43 +102,22 @@ class Failure(BaseModel):
     code: FailureCode
     reason: str = Field(description="Luma's own words.")
     advice: str
-    refunded: bool
+    refunded: bool | None = Field(description="Null if Luma does not say.")
 
-
-def _assets(assets: luma.Assets | None) -> Assets | None:
-    if assets is None or not (assets.video or assets.image or assets.progress_video):
-        return None
-    return Assets(video=assets.video, image=assets.image, progress_video=assets.progress_video)
-
-
-def _failure(job: luma.Generation) -> Failure | None:
-    if job.state != "failed":
-        return None
-    meaning = meaning_of(job.failure_reason)
-    reason = quoted(job.failure_reason or "Luma gave no reason.")
-    # Dream Machine refunds every failed job in full (docs.lumalabs.ai/docs/faq).
-    return Failure(code=meaning.code, reason=reason, advice=meaning.advice, refunded=True)
-
-
-def _type_of(job: luma.Generation) -> str | None:
-    """Tell what the job makes; the request's echo is finer than the job's own type."""
-    finer = (job.request or {}).get("generation_type")
-    return finer if isinstance(finer, str) else job.generation_type
-
-
-def _prompt_of(job: luma.Generation) -> str | None:
-    prompt = (job.request or {}).get("prompt")
-    return prompt if isinstance(prompt, str) and prompt else None
+    @classmethod
+    def of(cls, failure: jobs.Failure | None) -> Self | None:
+        """Read that of a job."""
+        return cls.model_validate(failure, from_attributes=True) if failure else None
 
 
 class Generation(Result):
     """A job at Luma and, once it is completed, what it made."""
 
     id: str
-    api: Literal["dream_machine"] = "dream_machine"
-    type: str | None = Field(description="video, image, upscale_video, add_audio, ...")
+    api: ApiName
+    type: str | None = Field(description="video, image, upscale_video, video_edit, layering, ...")
     state: str = Field(
-        description="Luma's word: queued, dreaming, completed or failed; unknown if it gave none."
+        description="Luma's word: queued, dreaming or processing, completed, failed; else unknown."
     )
     is_final: bool = Field(description="Whether the state will not change any more.")
     model: str | None
@@ -93,22 +125,28 @@ class Generation(Result):
     prompt: str | None
     assets: Assets | None = Field(description="Null until the job is completed.")
     failure: Failure | None
+    estimated_cost_usd: float | None = Field(description="When created, if a price is known.")
+    warnings: list[str] = Field(default=[], description="What may not work as asked.")
     next_step: str | None = Field(description="What to call next, if anything.")
 
     @classmethod
-    def of(cls, job: luma.Generation) -> Self:
+    def of(
+        cls, job: jobs.Job, estimated_cost_usd: float | None = None, warnings: Sequence[str] = ()
+    ) -> Self:
         """Read one of Luma's jobs; every member may be missing there."""
-        state = job.state or "unknown"
         return cls(
             id=job.id or "unknown",
-            type=_type_of(job),
-            state=state,
+            api=job.api,
+            type=job.type,
+            state=job.state or "unknown",
             is_final=job.is_final,
             model=job.model,
             created_at=job.created_at,
-            prompt=_prompt_of(job),
-            assets=_assets(job.assets),
-            failure=_failure(job),
+            prompt=job.prompt,
+            assets=Assets.of(job.assets),
+            failure=Failure.of(job.failure),
+            estimated_cost_usd=estimated_cost_usd,
+            warnings=list(warnings),
             next_step=None if job.is_final or job.id is None else _follow(job),
         )
 
@@ -120,11 +158,15 @@ class Generation(Result):
         if self.prompt:
             lines.append(f"Prompt: {_cut(self.prompt)}")
         if self.assets:
-            lines += [f"{_words(name)}: {url}" for name, url in _present(self.assets)]
+            lines += [f"{_words(name)}: {url}" for name, url in self.assets.named()]
+            if self.api == AGENTS.name:
+                lines.append(LINKS_EXPIRE)
         if self.failure:
             lines += [f"Reason: {self.failure.reason}", self.failure.advice]
-            if self.failure.refunded:
-                lines.append("Luma gave the credits back.")
+            lines.append(_REFUNDED[self.failure.refunded])
+        if self.estimated_cost_usd is not None:
+            lines.append(f"Estimated cost: {dollars(self.estimated_cost_usd)}")
+        lines += self.warnings
         if self.next_step:
             lines.append(self.next_step)
         return lines
@@ -133,14 +175,11 @@ class Generation(Result):
         """Link the video and the picture."""
         if self.assets is None:
             return []
-        return [
-            _link(self.id, name, url)
-            for name, url in _present(self.assets)
-            if name in LINKED and _is_web_address(url)
-        ]
+        linked = [(name, url) for name, url in self.assets.named() if name not in PASSING]
+        return [_link(self.id, name, url) for name, url in linked if _is_web_address(url)]
 
 
-def _follow(job: luma.Generation) -> str:
+def _follow(job: jobs.Job) -> str:
     how = "The job goes on at Luma" if job.state else "Luma has not said yet how the job stands"
     return (
         f"{how}: call wait_for_generation with generation_id {job.id} for its result; do not "
@@ -148,12 +187,14 @@ def _follow(job: luma.Generation) -> str:
     )
 
 
-def _present(assets: Assets) -> list[tuple[str, str]]:
-    return [(name, url) for name, url in assets.model_dump().items() if url]
+def _layer_name(layer: Layer) -> str:
+    label = f" ({one_line(layer.label, MAX_LABEL)})" if layer.label else ""
+    return f"layer{'' if layer.index is None else f' {layer.index}'}{label}"
 
 
 def _words(name: str) -> str:
-    return one_line(name).replace("_", " ").capitalize()
+    words = one_line(name).replace("_", " ")
+    return f"{words[:1].upper()}{words[1:]}"  # the rest as Luma writes it: labels have names
 
 
 def _cut(text: str) -> str:
@@ -171,13 +212,13 @@ def _is_web_address(url: str) -> bool:
 
 def _link(generation_id: str, kind: str, url: str) -> ResourceLink:
     guessed, _ = mimetypes.guess_type(urlsplit(url).path)
-    default = "video/mp4" if kind == "video" else "image/jpeg"
+    usual = {"video": "video/mp4", "image": "image/jpeg", "layer": "image/png"}
     return ResourceLink(
         type="resource_link",
         name=f"{kind}-{generation_id}",
-        title=f"{kind.capitalize()} {generation_id}",
+        title=f"{_words(kind)} {generation_id}",
         uri=url,
-        mime_type=guessed or default,
+        mime_type=guessed or usual.get(kind.partition(" ")[0]),
     )
 
 
@@ -192,9 +233,9 @@ class GenerationList(Result):
     next_offset: int | None = Field(description="The offset of the next page, if there is one.")
 
     @classmethod
-    def of(cls, page: luma.GenerationList, limit: int, offset: int) -> Self:
+    def of(cls, page: jobs.JobList, limit: int, offset: int) -> Self:
         """Read one of Luma's pages; without `has_more`, a full page promises another."""
-        found = [Generation.of(job) for job in page.generations]
+        found = [Generation.of(job) for job in page.jobs]
         has_more = len(found) == limit if page.has_more is None else page.has_more
         return cls(
             generations=found,
@@ -223,7 +264,7 @@ def _row(generation: Generation) -> str:
     if generation.prompt:
         parts.append(f'"{_cut(generation.prompt)}"')
     if generation.assets:
-        parts += [url for name, url in _present(generation.assets) if name in LINKED]
+        parts += [url for name, url in generation.assets.named() if name not in PASSING]
     return "- " + " · ".join(parts)
 
 

@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from luma_mcp.luma.dream_machine_models import FINAL_STATES
+from luma_mcp.luma.jobs import FINAL_STATES
 from luma_mcp.luma.transport import BearerKey, open_client
 from luma_mcp.serving import settle_memory
 from luma_mcp.settings import load_settings

@@ -10,7 +10,7 @@ from itertools import groupby
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from luma_mcp.errors import NotFound
+from luma_mcp.luma.apis import DREAM_MACHINE
 from luma_mcp.sandbox.clock import TurnedClock
 from luma_mcp.settings import load_settings
 from luma_mcp.web.app import build_app
@@ -161,7 +161,7 @@ async def test_a_client_goes_from_a_prompt_to_a_video_that_decodes(client: Clien
     assert report["tools"] == SCHEMAS
     assert report["states"] == ["queued", "completed"]
     assert ERROR in report["error_text"]
-    assert str(NotFound.default_advice) in report["error_text"]
+    assert DREAM_MACHINE.not_found in report["error_text"]
     told = [state for state, _ in groupby(report["progress"], lambda line: line.split(" · ")[0])]
     assert told == (["Queued", "Dreaming", "Completed"] if client.hears_progress else [])
     assert clip.size[0] / clip.size[1] == pytest.approx(9 / 16, rel=0.02)

@@ -89,6 +89,9 @@ async def test_the_inspector_shows_what_an_error_says(address: str) -> None:
     assert '"code": "invalid_request"' in out
 
 
-async def test_the_example_with_lumas_own_sdk_prints_the_state(address: str) -> None:
-    code = example("python", "LumaAI").replace(ADDRESS, address)
-    assert await run(sys.executable, "-c", code) == "completed\n"
+@pytest.mark.parametrize(("sdk", "state"), [("LumaAI", "completed"), ("luma_agents", "queued")])
+async def test_the_examples_with_lumas_own_sdks_print_the_state(
+    address: str, sdk: str, state: str
+) -> None:
+    code = example("python", sdk).replace(ADDRESS, address)
+    assert await run(sys.executable, "-c", code) == f"{state}\n"

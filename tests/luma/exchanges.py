@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from luma_mcp import __version__
+from luma_mcp.luma.bodies import Request
 from luma_mcp.luma.dream_machine import DreamMachine
-from luma_mcp.luma.dream_machine_models import Request
+from luma_mcp.luma.jobs import Job
 from tests.luma.upstream import answering, open_sender, playing
 
 ID = "5c0e1a3a-8f5e-4d1c-9a53-0d7f5b1e2a11"
@@ -17,6 +18,7 @@ HOOK = "https://example.org/hook?a=b"
 PICTURE = "https://example.org/boat.png"
 FILM = "https://example.org/boat.mp4"
 QUEUED = {"id": ID, "state": "queued", "assets": None, "new_member": [1]}
+QUEUED_JOB = Job(api="dream_machine", id=ID, state="queued")
 PLACEMENT = {
     "grid_position_x": 0,
     "grid_position_y": -3,
@@ -47,7 +49,9 @@ def create(method: str, request: Request, path: str, body: dict[str, object]) ->
     async def call(luma: DreamMachine) -> object:
         return await getattr(luma, method)(request)
 
-    return Exchange(call, f"POST /dream-machine/v1/generations{path}", body, 201, QUEUED, QUEUED)
+    return Exchange(
+        call, f"POST /dream-machine/v1/generations{path}", body, 201, QUEUED, QUEUED_JOB
+    )
 
 
 async def check(exchange: Exchange) -> None:

@@ -7,8 +7,8 @@ import pytest
 from luma_mcp.errors import BadResponse, LumaMcpError, TimedOut, Unavailable
 from luma_mcp.luma.dream_machine import DreamMachine
 from luma_mcp.luma.dream_machine_models import CreateVideo, GenerationKeyframe, Keyframes
-from luma_mcp.luma.sending import MAY_EXIST
 from tests.luma.upstream import Line, Scene, answer_of, answering, open_sender, playing
+from tests.messages import MAY_EXIST
 
 JOB = "0b9f0a52-2f0e-4a43-8b43-4a8b9a3f0c01"
 CLIP = "aaaaaaaa-1b2c-4d3e-8f90-abcdefabcdef"

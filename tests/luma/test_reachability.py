@@ -22,7 +22,7 @@ async def hang_up(line: Line) -> None:
 @pytest.mark.parametrize("status", [200, 307, 401, 404, 500, 503])
 async def test_any_answer_shows_that_luma_can_be_reached(status: int) -> None:
     async with playing(answering(status, {})) as upstream, open_client(4, 30.0) as client:
-        assert await Reachability(client, f"{upstream.url}/v1").check()
+        assert await Reachability(client, f"{upstream.url}/v1/ping").check()
     (seen,) = upstream.seen
     assert (seen.method, seen.target) == ("GET", "/v1/ping")
     assert not {"authorization", "cookie"} & {name for name, _ in seen.headers}
@@ -54,3 +54,15 @@ async def test_luma_is_asked_anew_once_the_answer_is_stale() -> None:
         asked = Reachability(client, upstream.url, fresh_seconds=0.0)
         assert [await asked.check(), await asked.check()] == [True, False]
     assert upstream.connections == 2
+
+
+async def test_it_is_enough_that_one_of_the_apis_can_be_reached() -> None:
+    async with (
+        playing(hang_up) as mute,
+        playing(answering(401)) as well,
+        open_client(4, 30.0) as it,
+    ):
+        assert await Reachability(it, f"{mute.url}/ping", f"{well.url}/files").check()
+        assert not await Reachability(it, mute.url, mute.url).check()
+    (seen,) = well.seen
+    assert seen.target == "/files"

@@ -9,9 +9,9 @@ import pytest
 from luma_mcp.errors import Unavailable
 from luma_mcp.luma.dream_machine import DreamMachine
 from luma_mcp.luma.dream_machine_models import CreateVideo
-from luma_mcp.luma.sending import MAY_EXIST
 from luma_mcp.luma.transport import BearerKey, never_reached_luma, open_client, read_answer
 from tests.luma.upstream import Line, Scene, answer_of, answering, open_sender, playing
+from tests.messages import MAY_EXIST
 from tests.servers import bound_socket, url_of
 
 ID = "5c0e1a3a-8f5e-4d1c-9a53-0d7f5b1e2a11"

@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from luma_mcp import errors
+from luma_mcp.luma.apis import AGENTS, DREAM_MACHINE, Api
 from luma_mcp.luma.refusals import detail_of, error_from, retry_after_seconds
 from luma_mcp.luma.transport import Answer
 from luma_mcp.redaction import hiding
@@ -21,8 +22,10 @@ def answer(status: int, body: bytes = b"", retry_after: str | None = None) -> An
     return Answer(status, httpx.Headers(headers), body)
 
 
-def error_of(status: int, body: bytes = b"", retry_after: str | None = None) -> errors.LumaMcpError:
-    error = error_from(answer(status, body, retry_after))
+def error_of(
+    status: int, body: bytes = b"", retry_after: str | None = None, api: Api = DREAM_MACHINE
+) -> errors.LumaMcpError:
+    error = error_from(answer(status, body, retry_after), api)
     assert error
     return error
 
@@ -48,15 +51,25 @@ MEANINGS = [
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 def test_a_success_is_no_error(status: int) -> None:
-    assert error_from(answer(status, b'{"detail": "fine"}')) is None
+    assert error_from(answer(status, b'{"detail": "fine"}'), DREAM_MACHINE) is None
 
 
+@pytest.mark.parametrize("api", [DREAM_MACHINE, AGENTS], ids=lambda api: api.name)
 @pytest.mark.parametrize(("status", "kind", "start"), MEANINGS)
-def test_a_status_means_one_error(status: int, kind: type[errors.LumaMcpError], start: str) -> None:
-    error = error_of(status)
+def test_a_status_means_one_error(
+    status: int, kind: type[errors.LumaMcpError], start: str, api: Api
+) -> None:
+    error = error_of(status, api=api)
     assert type(error) is kind
     assert error.message.startswith(start)
-    assert error.advice == (ADVICE if kind is errors.InvalidRequest else kind.default_advice)
+    of_the_api = {
+        errors.InvalidRequest: ADVICE,
+        errors.KeyRejected: "Check the key in your client's settings: it may be mistyped, revoked, "
+        f"or made for another Luma product. Keys of the {api.title} are made at {api.keys_page}.",
+        errors.NotFound: api.not_found,
+        errors.InsufficientCredits: api.top_up,
+    }
+    assert error.advice == of_the_api.get(kind, kind.default_advice)
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 503])
@@ -188,7 +201,9 @@ def test_whatever_retry_after_says_it_is_at_most_an_hour_or_none(value: str) -> 
 def test_whatever_answer_comes_it_is_a_success_or_an_error_of_one_line(
     status: int, body: bytes | str
 ) -> None:
-    error = error_from(answer(status, body if isinstance(body, bytes) else body.encode()))
+    error = error_from(
+        answer(status, body if isinstance(body, bytes) else body.encode()), DREAM_MACHINE
+    )
     assert (error is None) == (200 <= status < 300)
     assert error is None or error.message.splitlines() == [error.message]
 

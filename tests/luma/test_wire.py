@@ -5,7 +5,9 @@ import re
 import pytest
 
 from luma_mcp.errors import BadResponse, InvalidRequest, KeyRejected
-from luma_mcp.luma.dream_machine import DreamMachine, checked_id
+from luma_mcp.luma.dream_machine import DreamMachine
+from luma_mcp.luma.ids import checked_id
+from luma_mcp.luma.jobs import Assets, Job, JobList
 from tests.luma import test_wire_of_images, test_wire_of_videos
 from tests.luma.exchanges import CLIP, ID, Exchange, check
 from tests.luma.upstream import answering, open_sender, playing
@@ -22,6 +24,16 @@ COMPLETED = {
     "model": "ray-2",
     "request": {"prompt": "A paper boat", "loop": None},
 }
+COMPLETED_JOB = Job(
+    api="dream_machine",
+    id=ID,
+    type="video",
+    state="completed",
+    model="ray-2",
+    created_at="2024-12-02T15:34:40.388000Z",
+    prompt="A paper boat",
+    assets=Assets(video=VIDEO),
+)
 QUEUED_BY_THE_DOCS = {"id": ID, "type": "image", "state": "queued", "version": "v1.6"}
 
 EXCHANGES = {
@@ -39,7 +51,7 @@ EXCHANGES = {
         None,
         200,
         COMPLETED,
-        COMPLETED,
+        COMPLETED_JOB,
     ),
     "get by an id in capitals": Exchange(
         lambda luma: luma.get_generation(ID.upper()),
@@ -47,7 +59,7 @@ EXCHANGES = {
         None,
         200,
         {"state": "dreaming", "assets": None},
-        {"id": ID, "state": "dreaming", "assets": None},
+        Job(api="dream_machine", id=ID, state="dreaming"),
     ),
     "list": Exchange(
         lambda luma: luma.list_generations(limit=20, offset=40),
@@ -61,13 +73,9 @@ EXCHANGES = {
             "limit": 20,
             "offset": 40,
         },
-        {
-            "generations": [COMPLETED, QUEUED_BY_THE_DOCS],
-            "has_more": True,
-            "count": 2,
-            "limit": 20,
-            "offset": 40,
-        },
+        JobList(
+            jobs=(COMPLETED_JOB, Job(api="dream_machine", id=ID, state="queued")), has_more=True
+        ),
     ),
     "list from the start": Exchange(
         lambda luma: luma.list_generations(limit=1, offset=0),
@@ -75,7 +83,7 @@ EXCHANGES = {
         None,
         200,
         {"generations": []},
-        {"generations": []},
+        JobList(jobs=()),
     ),
     "delete": Exchange(
         lambda luma: luma.delete_generation(ID),

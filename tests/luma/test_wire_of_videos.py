@@ -10,6 +10,7 @@ from tests.luma.exchanges import (
     PICTURE,
     PLACEMENT,
     QUEUED,
+    QUEUED_JOB,
     Exchange,
     check,
     create,
@@ -135,7 +136,7 @@ LATER_STEPS = {
         {"generation_type": "upscale_video", "resolution": "4k", "callback_url": HOOK},
         200,
         QUEUED,
-        QUEUED,
+        QUEUED_JOB,
     ),
     "audio, in short": Exchange(
         lambda luma: luma.add_audio(CLIP, models.AddAudio(prompt="Waves")),
@@ -143,7 +144,7 @@ LATER_STEPS = {
         {"generation_type": "add_audio", "prompt": "Waves"},
         200,
         QUEUED,
-        QUEUED,
+        QUEUED_JOB,
     ),
     "audio, in full": Exchange(
         lambda luma: luma.add_audio(
@@ -158,7 +159,7 @@ LATER_STEPS = {
         },
         200,
         QUEUED,
-        QUEUED,
+        QUEUED_JOB,
     ),
 }
 

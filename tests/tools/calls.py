@@ -17,12 +17,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from luma_mcp.mcp_server import build_mcp
 from luma_mcp.services import Access, Services
 from luma_mcp.settings import load_settings
-from tests.conftest import KEY
+from tests.conftest import AGENTS_KEY, KEY
 from tests.messages import META, MODERN
 from tests.services import access_with, open_services_over
 
 JOB_ID = "123e4567-e89b-12d3-a456-426614174000"
 OWN = access_with(KEY)
+BOTH = access_with(KEY, AGENTS_KEY)
 
 Json = dict[str, Any]
 
@@ -86,7 +87,9 @@ async def client_over(
     transport: httpx.AsyncBaseTransport, access: Access | None = OWN
 ) -> AsyncGenerator[Client]:
     """Open an MCP client, in memory, whose server finds Luma behind this transport."""
-    settings = load_settings(dream_machine_url="http://sandbox/dream-machine/v1")
+    settings = load_settings(
+        dream_machine_url="http://sandbox/dream-machine/v1", agents_url="http://sandbox/agents/v1"
+    )
     server, to_open = _server()
     to_open.append(open_services_over(transport, settings, access))
     async with Client(server) as client:

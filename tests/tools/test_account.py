@@ -4,8 +4,12 @@ import pytest
 from fastmcp import Client
 from starlette.responses import JSONResponse
 
+from luma_mcp.credentials import ApiKey, Credentials
 from luma_mcp.sandbox.concepts import CAMERA_MOTIONS, CONCEPTS
-from tests.tools.calls import Upstream, client_of, data, lines_of, refusal
+from luma_mcp.services import Access
+from luma_mcp.settings import TOOLSETS
+from tests.conftest import AGENTS_KEY, KEY
+from tests.tools.calls import BOTH, Upstream, call, client_of, data, lines_of, refusal
 
 BASE = "/dream-machine/v1"
 MOTIONS = f"GET {BASE}/generations/camera_motion/list"
@@ -80,10 +84,46 @@ async def test_camera_motions_do_not_fall_back_when_the_key_is_rejected() -> Non
     assert upstream.asked == [MOTIONS]
 
 
-async def test_ping_tells_that_luma_takes_the_key(mcp_client: Client) -> None:
-    result = await mcp_client.call_tool("ping")
-    assert lines_of(result) == ["Luma's Dream Machine API answers and takes the key."]
-    assert result.structured_content == {"api": "dream_machine", "message": "pong"}
+FILES = "GET /agents/v1/files"
+SAID = {
+    "dream_machine": "Luma's Dream Machine API answers and takes the key.",
+    "agents": "Luma's Agents API answers and takes the key.",
+}
+
+
+@pytest.mark.parametrize(
+    ("credentials", "apis", "asked"),
+    [
+        (Credentials(ApiKey(KEY)), ["dream_machine"], [f"GET {BASE}/ping"]),
+        (Credentials(agents=ApiKey(AGENTS_KEY)), ["agents"], [FILES]),
+        (
+            Credentials(ApiKey(KEY), ApiKey(AGENTS_KEY)),
+            ["dream_machine", "agents"],
+            [FILES, f"GET {BASE}/ping"],
+        ),
+    ],
+)
+async def test_ping_asks_each_api_whose_key_is_there(
+    credentials: Credentials, apis: list[str], asked: list[str]
+) -> None:
+    upstream = Upstream({f"GET {BASE}/ping": {"message": "pong"}, FILES: {"data": []}})
+    access = Access(credentials, frozenset(TOOLSETS), readonly=False)
+    async with client_of(upstream, access) as client:
+        result = await call(client, "ping")
+    assert lines_of(result) == [SAID[api] for api in apis]
+    assert result.structured_content == {"apis": apis, "message": "pong"}
+    assert upstream.asked == asked
+
+
+@pytest.mark.parametrize("wrong", [FILES, f"GET {BASE}/ping"])
+async def test_ping_names_the_api_whose_key_is_wrong(wrong: str) -> None:
+    answers = {f"GET {BASE}/ping": {"message": "pong"}, FILES: {"data": []}}
+    upstream = Upstream(answers | {wrong: JSONResponse({"detail": "No"}, 401)})
+    async with client_of(upstream, BOTH) as client:
+        error = await refusal(client, "ping")
+    assert error["code"] == "key_rejected"
+    title = "Agents API" if wrong == FILES else "Dream Machine API"
+    assert f"Keys of the {title} are made at" in error["advice"]
 
 
 async def test_ping_is_content_with_an_answer_without_words() -> None:

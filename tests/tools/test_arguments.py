@@ -9,6 +9,10 @@ from tests.tools.calls import JOB_ID, Upstream, call, client_of, refusal
 KEY_LIKE = "luma-0123456789abcdef"
 PICTURE = "https://example.com/boat.jpg"
 EXAMPLE = "123e4567-e89b-12d3-a456-426614174000"
+AN_ID = (
+    f"the id of a generation, such as {EXAMPLE}, or one of the Agents API, such as "
+    f"agents:{EXAMPLE}."
+)
 A_URL = "must be a public URL that starts with https:// (or http://)."
 IMAGE = {"prompt": "A boat"}
 VIDEO = {"prompt": "A boat"}
@@ -82,7 +86,7 @@ async def test_what_luma_would_refuse_is_refused_before_it_costs(
         (
             "create_generation",
             {**VIDEO, "model": "ray-9"},
-            "model must be one of 'ray-2', 'ray-flash-2'.",
+            "model must be one of 'ray-2', 'ray-flash-2', 'ray-3.2'.",
         ),
         (
             "create_generation",
@@ -103,7 +107,7 @@ async def test_what_luma_would_refuse_is_refused_before_it_costs(
         (
             "create_generation",
             {**VIDEO, "keyframes": {"frame0": {"type": "generation", "id": "../credits"}}},
-            f"keyframes.frame0.id must be the id of a generation, such as {EXAMPLE}.",
+            f"keyframes.frame0.id must be {AN_ID}",
         ),
         ("create_generation", {**VIDEO, "callback_url": "me"}, f"callback_url {A_URL}"),
         (
@@ -154,15 +158,15 @@ async def test_a_wrong_argument_is_named_with_what_it_may_be(
 )
 async def test_a_keyframe_needs_what_its_type_needs_and_nothing_else(frame: dict[str, str]) -> None:
     message = await message_about("create_generation", **VIDEO, keyframes={"frame1": frame})
-    assert message == "keyframes.frame1 needs exactly one of url and id, the one of its type."
+    assert message == (
+        "keyframes.frame1 needs exactly one of url, file_id and id, one of its type."
+    )
 
 
 @pytest.mark.parametrize("wrong", ["../credits", "", "a" * 10_240, f"{JOB_ID}/audio", KEY_LIKE])
 @pytest.mark.parametrize("tool", ["get_generation", "delete_generation"])
 async def test_what_is_no_id_never_gets_into_a_url(tool: str, wrong: str) -> None:
-    assert await message_about(tool, generation_id=wrong) == (
-        f"generation_id must be the id of a generation, such as {EXAMPLE}."
-    )
+    assert await message_about(tool, generation_id=wrong) == (f"generation_id must be {AN_ID}")
 
 
 async def test_a_misspelt_parameter_gets_a_suggestion() -> None:

@@ -12,13 +12,13 @@ async def greet(
     name: str | None = None, size: int | str | None = None, pair: int | str = 1
 ) -> Pong:
     """Say hello."""
-    return Pong(message=f"{name} {size} {pair}")
+    return Pong(apis=[], message=f"{name} {size} {pair}")
 
 
 @tool(title="Shout", tags={"account"})
 async def shout() -> Pong:
     """Say hello loudly."""
-    return Pong(message="HELLO")
+    return Pong(apis=[], message="HELLO")
 
 
 def test_an_optional_parameter_is_announced_as_its_plain_type() -> None:
@@ -39,7 +39,7 @@ def test_a_tool_knows_its_toolset_and_whether_it_only_reads() -> None:
 
 
 async def test_a_decorated_function_stays_a_plain_function() -> None:
-    assert await greet("Ann", 2) == Pong(message="Ann 2 1")
+    assert await greet("Ann", 2) == Pong(apis=[], message="Ann 2 1")
     assert (await shout()).message == "HELLO"
 
 

@@ -47,7 +47,12 @@ async def test_who_may_create_may_also_wait_for_the_result(toolset: str) -> None
 async def test_both_switches_narrow_together() -> None:
     access = access_with(KEY, readonly=True, toolsets="videos,generations")
     async with client_of(Upstream(), access) as client:
-        assert await names(client) == {"get_generation", "wait_for_generation", "list_generations"}
+        assert await names(client) == {
+            "get_generation",
+            "wait_for_generation",
+            "list_generations",
+            "estimate_cost",
+        }
 
 
 @pytest.mark.parametrize("tool", sorted(set(ALL) - READS))
@@ -80,7 +85,8 @@ async def test_the_advice_about_an_unknown_tool_names_only_what_is_on_offer() ->
     async with client_of(Upstream(), access_with(KEY, toolsets="images")) as client:
         error = await refusal(client, "create_video")
     assert error["advice"] == (
-        "The tools are: generate_image, reframe_image, get_generation, wait_for_generation."
+        "The tools are: generate_image, reframe_image, edit_image, extract_layers, "
+        "get_generation, wait_for_generation, estimate_cost."
     )
 
 
@@ -101,4 +107,4 @@ async def test_a_caller_with_the_key_of_another_api_is_told_which_one_is_needed(
         result = await call(client, "get_credits")
     assert result.is_error
     assert text_of(result).startswith("This tool needs a key for Luma's Dream Machine API;")
-    assert "X-Luma-API-Key: <Dream Machine key>" in text_of(result)
+    assert "'X-Luma-API-Key: <key>'" in text_of(result)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from starlette.responses import Response
 
 from luma_mcp.luma import dream_machine_models as luma
+from luma_mcp.luma.jobs import JobList
 from luma_mcp.tools.results import Generation, GenerationList
 from tests.tools.calls import JOB_ID, Json, Upstream, client_of, data, lines_of, links_of, refusal
 
@@ -31,7 +32,15 @@ async def test_a_job_of_which_luma_says_nothing_is_still_an_answer() -> None:
     assert lines[0] == f"Generation {JOB_ID}: unknown"
     assert (fields["id"], fields["state"], fields["is_final"]) == (JOB_ID, "unknown", False)
     left = {name: value for name, value in fields.items() if value is None}
-    assert set(left) == {"type", "model", "created_at", "prompt", "assets", "failure"}
+    assert set(left) == {
+        "type",
+        "model",
+        "created_at",
+        "prompt",
+        "assets",
+        "failure",
+        "estimated_cost_usd",
+    }
     assert links == []
 
 
@@ -87,7 +96,13 @@ async def test_the_mime_type_of_a_link_goes_by_the_name_of_the_file(
 
 async def test_a_preview_is_named_but_not_linked() -> None:
     fields, lines, links = await seen(state="dreaming", assets={"progress_video": VIDEO})
-    assert fields["assets"] == {"video": None, "image": None, "progress_video": VIDEO}
+    assert fields["assets"] == {
+        "video": None,
+        "image": None,
+        "progress_video": VIDEO,
+        "layers": [],
+        "others": [],
+    }
     assert f"Progress video: {VIDEO}" in lines
     assert links == []
 
@@ -187,7 +202,9 @@ JOBS = st.fixed_dictionaries(
 @given(st.lists(JOBS, max_size=3), st.none() | st.booleans())
 def test_whatever_jobs_luma_lists_they_can_be_said(jobs: list[Json], more: bool | None) -> None:  # noqa: FBT001 - Luma's answer
     body = json.dumps({"generations": jobs, "has_more": more})
-    page = GenerationList.of(luma.GenerationList.model_validate_json(body), limit=3, offset=0)
+    read = luma.GenerationList.model_validate_json(body)
+    found = JobList(jobs=tuple(job.to_job() for job in read.generations), has_more=read.has_more)
+    page = GenerationList.of(found, limit=3, offset=0)
     assert page.content()
     for job in page.generations:
         assert isinstance(job, Generation)
@@ -197,12 +214,18 @@ def test_whatever_jobs_luma_lists_they_can_be_said(jobs: list[Json], more: bool 
 
 
 @pytest.mark.parametrize(
-    ("refunded", "lines"), [(True, ["Luma gave the credits back."]), (False, [])]
+    ("refunded", "line"),
+    [
+        (True, "Luma gave the credits back."),
+        (False, "Luma did not give the credits back."),
+        (None, "Whether Luma gave the credits back is not known."),
+    ],
 )
 def test_credits_are_said_to_be_back_only_when_they_are(
-    lines: list[str], *, refunded: bool
+    line: str, *, refunded: bool | None
 ) -> None:
-    job = Generation.of(luma.Generation(id=JOB_ID, state="failed", failure_reason="Job failed"))
+    failed = luma.Generation(id=JOB_ID, state="failed", failure_reason="Job failed")
+    job = Generation.of(failed.to_job())
     assert job.failure is not None
     failure = job.failure.model_copy(update={"refunded": refunded})
-    assert job.model_copy(update={"failure": failure}).lines()[3:] == lines
+    assert job.model_copy(update={"failure": failure}).lines()[3:] == [line]

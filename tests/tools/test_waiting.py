@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from luma_mcp.sandbox.clock import TurnedClock
 from luma_mcp.tools import build_tools
 from tests.tools.calls import (
+    BOTH,
     JOB_ID,
     Json,
     Silent,
@@ -25,70 +26,95 @@ from tests.tools.calls import (
 GET = f"GET /dream-machine/v1/generations/{JOB_ID}"
 POST = "POST /dream-machine/v1/generations"
 QUEUED: Json = {"id": JOB_ID, "state": "queued", "generation_type": "video"}
-DONE: Json = {**QUEUED, "state": "completed", "assets": {"video": "https://cdn.example/a.mp4"}}
-HANDLE = (
-    f"The job goes on at Luma: call wait_for_generation with generation_id {JOB_ID} for its "
-    "result; do not create it again."
-)
+LINK = "https://cdn.example/a.mp4"
+# As either API says it.
+DONE: Json = {
+    **QUEUED,
+    "state": "completed",
+    "assets": {"video": LINK},
+    "output": [{"type": "video", "url": LINK}],
+}
+OF_AGENTS = f"agents:{JOB_ID}"
+AGENTS_GET = f"GET /agents/v1/generations/{JOB_ID}"
+AGENTS_POST = "POST /agents/v1/generations"
+PICTURE = {"url": "https://example.com/a.jpg"}
 # What each creating tool must be told, where it posts to, and how long it waits by itself.
 CREATING = {
-    "create_generation": ({"prompt": "A boat"}, "/video", 0),
+    "create_generation": ({"prompt": "A boat"}, f"{POST}/video", 0),
     "modify_video": (
         {"media_url": "https://example.com/a.mp4", "mode": "flex_1"},
-        "/video/modify",
+        f"{POST}/video/modify",
         0,
     ),
     "reframe_video": (
         {"media_url": "https://example.com/a.mp4", "aspect_ratio": "1:1"},
-        "/video/reframe",
+        f"{POST}/video/reframe",
         0,
     ),
-    "upscale_generation": ({"generation_id": JOB_ID, "resolution": "4k"}, f"/{JOB_ID}/upscale", 0),
-    "add_audio": ({"generation_id": JOB_ID, "prompt": "Rain"}, f"/{JOB_ID}/audio", 0),
-    "generate_image": ({"prompt": "A boat"}, "/image", 45),
+    "upscale_generation": (
+        {"generation_id": JOB_ID, "resolution": "4k"},
+        f"{POST}/{JOB_ID}/upscale",
+        0,
+    ),
+    "add_audio": ({"generation_id": JOB_ID, "prompt": "Rain"}, f"{POST}/{JOB_ID}/audio", 0),
+    "generate_image": ({"prompt": "A boat"}, f"{POST}/image", 45),
     "reframe_image": (
         {"media_url": "https://example.com/a.jpg", "aspect_ratio": "1:1"},
-        "/image/reframe",
+        f"{POST}/image/reframe",
         45,
     ),
+    "edit_image": ({"prompt": "At night", "source": PICTURE}, AGENTS_POST, 45),
+    "extract_layers": ({"source": PICTURE}, AGENTS_POST, 45),
 }
+
+
+def reading(tool: str) -> tuple[str, str]:
+    """How a job of this tool is looked at, and its id as callers write it."""
+    return (AGENTS_GET, OF_AGENTS) if CREATING[tool][1] == AGENTS_POST else (GET, JOB_ID)
 
 
 def upstream_of(tool: str, seen: object) -> Upstream:
     """A Luma that creates the job of this tool and then shows it so."""
-    return Upstream({f"{POST}{CREATING[tool][1]}": QUEUED, GET: seen})  # ty: ignore[invalid-argument-type]
+    return Upstream({CREATING[tool][1]: QUEUED, reading(tool)[0]: seen})  # ty: ignore[invalid-argument-type]
+
+
+def handle(job_id: str) -> str:
+    return (
+        f"The job goes on at Luma: call wait_for_generation with generation_id {job_id} for its "
+        "result; do not create it again."
+    )
 
 
 def test_every_creating_tool_is_known_here() -> None:
     tools = build_tools().values()
-    assert {tool.name for tool in tools if "wait_seconds" in tool.parameters["properties"]} == set(
-        CREATING
-    )
-    creating = {t.name for t in tools if not t.reads_only and not t.annotations.destructive_hint}
+    creating = {tool.name for tool in tools if "max_cost_usd" in tool.parameters["properties"]}
     assert creating == set(CREATING)
+    spending = {t.name for t in tools if not t.reads_only and not t.annotations.destructive_hint}
+    assert spending == set(CREATING) | {"upload_file"}
 
 
 @pytest.mark.parametrize("tool", CREATING)
 async def test_a_creating_tool_stays_for_the_result_when_it_is_asked_to(tool: str) -> None:
     upstream = upstream_of(tool, DONE)
-    async with client_of(upstream) as client:
+    async with client_of(upstream, BOTH) as client:
         result = await call(client, tool, **CREATING[tool][0], wait_seconds=10)
     assert result.structured_content is not None
     assert result.structured_content["state"] == "completed"
     assert result.structured_content["next_step"] is None
     assert "https://cdn.example/a.mp4" in text_of(result)
-    assert upstream.asked == [f"{POST}{CREATING[tool][1]}", GET]
+    assert upstream.asked == [CREATING[tool][1], reading(tool)[0]]
 
 
 @pytest.mark.parametrize("tool", CREATING)
 async def test_a_creating_tool_waits_by_itself_only_for_pictures(tool: str) -> None:
-    arguments, path, seconds = CREATING[tool]
+    arguments, post, seconds = CREATING[tool]
+    get, job_id = reading(tool)
     upstream = upstream_of(tool, QUEUED)
-    async with client_of(upstream) as client:
+    async with client_of(upstream, BOTH) as client:
         job = await data(client, tool, **arguments)
-    assert (job["id"], job["state"], job["next_step"]) == (JOB_ID, "queued", HANDLE)
-    assert upstream.asked[0] == f"{POST}{path}"
-    assert set(upstream.asked[1:]) == ({GET} if seconds else set())
+    assert (job["id"], job["state"], job["next_step"]) == (job_id, "queued", handle(job_id))
+    assert upstream.asked[0] == post
+    assert set(upstream.asked[1:]) == ({get} if seconds else set())
     assert build_tools()[tool].parameters["properties"]["wait_seconds"]["default"] == seconds
 
 
@@ -96,7 +122,7 @@ async def test_a_time_out_is_no_error_but_a_handle() -> None:
     async with client_of(Upstream({GET: QUEUED})) as client:
         result = await call(client, "wait_for_generation", generation_id=JOB_ID, timeout_seconds=3)
     assert not result.is_error
-    assert lines_of(result) == [f"Video {JOB_ID}: queued", HANDLE]
+    assert lines_of(result) == [f"Video {JOB_ID}: queued", handle(JOB_ID)]
 
 
 async def test_a_time_out_before_luma_has_answered_is_no_error_either() -> None:
@@ -156,7 +182,7 @@ async def test_trouble_while_waiting_never_hides_a_job_that_was_just_paid_for(st
     upstream = upstream_of("generate_image", JSONResponse({"detail": "No"}, status))
     async with client_of(upstream) as client:
         job = await data(client, "generate_image", prompt="A boat")
-    assert (job["id"], job["state"], job["next_step"]) == (JOB_ID, "queued", HANDLE)
+    assert (job["id"], job["state"], job["next_step"]) == (JOB_ID, "queued", handle(JOB_ID))
     assert sum(line.startswith("POST") for line in upstream.asked) == 1
 
 
@@ -193,6 +219,15 @@ async def test_times_and_ids_are_checked_before_anything_is_sent(
     assert error["code"] == "invalid_request"
     assert text in error["message"]
     assert upstream.asked == []
+
+
+async def test_the_error_of_a_job_that_cannot_be_seen_names_it_by_its_whole_id() -> None:
+    upstream = Upstream({AGENTS_GET: JSONResponse({"detail": "Down"}, 503)})
+    async with client_of(upstream, BOTH) as client:
+        error = await refusal(
+            client, "wait_for_generation", generation_id=OF_AGENTS, timeout_seconds=20
+        )
+    assert (error["code"], error["generation_id"]) == ("unavailable", OF_AGENTS)
 
 
 async def test_progress_says_when_luma_has_not_answered_yet() -> None:

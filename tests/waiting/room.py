@@ -17,14 +17,14 @@ from luma_mcp.errors import (
     TimedOut,
     Unavailable,
 )
-from luma_mcp.luma.dream_machine_models import Generation
+from luma_mcp.luma.jobs import Job
 from luma_mcp.waiting import CallSign, JobName, Report, WaitingRoom
 from tests.clocks import LookedAt, settle
 
 ID = "5c0e1a3a-8f5e-4d1c-9a53-0d7f5b1e2a11"
 NAME = JobName("key", "dream_machine", ID)
 QUEUED, DREAMING, COMPLETED = (
-    Generation(id=ID, state=state) for state in ("queued", "dreaming", "completed")
+    Job(api="dream_machine", id=ID, state=state) for state in ("queued", "dreaming", "completed")
 )
 PASSING = [Unavailable("No."), TimedOut("No."), RateLimited("No."), BadResponse("No.")]
 LASTING = [
@@ -42,7 +42,7 @@ def kind_of(error: LumaMcpError) -> str:
     return error.code
 
 
-Waiting = asyncio.Task[Generation]
+Waiting = asyncio.Task[Job]
 
 
 class Told:
@@ -53,7 +53,7 @@ class Told:
         self.hears = asyncio.Event()
         self.hears.set()
 
-    async def __call__(self, job: Generation | None, seconds: float) -> None:
+    async def __call__(self, job: Job | None, seconds: float) -> None:
         self.lines.append((job.state if job else None, seconds))
         await self.hears.wait()
 
@@ -64,7 +64,7 @@ def start(
     seconds: float = 60,
     *,
     name: JobName = NAME,
-    known: Generation | None = None,
+    known: Job | None = None,
     report: Report | None = None,
 ) -> Waiting:
     return asyncio.create_task(room.wait(name, job.look, seconds, known=known, report=report))
@@ -74,7 +74,7 @@ def other_job(number: int) -> JobName:
     return NAME._replace(id=f"{number:036}")
 
 
-async def at_once(waiting: Waiting) -> Generation:
+async def at_once(waiting: Waiting) -> Job:
     """Give the answer of one who has not to wait for it any more."""
     await settle()
     assert waiting.done()
@@ -94,7 +94,7 @@ def is_empty(room: WaitingRoom) -> bool:
 
 def called_back(job: LookedAt, callbacks: Callbacks, key: str = NAME.key) -> CallSign:
     """Let Luma call back for the job; gives how."""
-    job.request = {"callback_url": callbacks.make_url(key)}
+    job.callback_url = callbacks.make_url(key)
     sign = callbacks.call_sign_of(job.generation)
     assert sign is not None
     return sign

@@ -6,7 +6,7 @@ import pytest
 
 from luma_mcp.callbacks import Callbacks
 from luma_mcp.errors import KeyRejected
-from luma_mcp.luma.dream_machine_models import Generation
+from luma_mcp.luma.jobs import Job
 from luma_mcp.sealing import Sealer
 from luma_mcp.waiting import CallSign, WaitingRoom
 from luma_mcp.watching import Pace
@@ -92,7 +92,7 @@ async def test_a_call_sign_is_read_once_for_all_who_wait(
 ) -> None:
     read: list[str | None] = []
 
-    def sign(job: Generation) -> CallSign:
+    def sign(job: Job) -> CallSign:
         read.append(job.state)
         return CallSign(NAME.key, "a name")
 

@@ -5,7 +5,7 @@ import asyncio
 import anyio
 import pytest
 
-from luma_mcp.luma.dream_machine_models import Generation
+from luma_mcp.luma.jobs import Job
 from luma_mcp.waiting import WaitingRoom
 from luma_mcp.watching import Pace
 from tests.clocks import HastyClock, LookedAt, WaitingClock, settle
@@ -31,7 +31,7 @@ async def test_with_the_last_waiter_the_looks_end(
     room: WaitingRoom,
     job: LookedAt,
     turned: WaitingClock,
-    known: Generation | None,
+    known: Job | None,
     answers: bool,  # noqa: FBT001 - a column of the table
     looks: list[float],
 ) -> None:
@@ -177,7 +177,7 @@ async def test_who_is_cancelled_in_the_very_step_of_the_news_leaves_the_others_t
 ) -> None:
     waiting: list[Waiting] = []
 
-    async def look() -> Generation:
+    async def look() -> Job:
         waiting[0].cancel()
         return COMPLETED
 

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 
 from luma_mcp.callbacks import Callbacks
 from luma_mcp.errors import Internal, NotFound, RateLimited, Unavailable
-from luma_mcp.luma.dream_machine_models import Generation
+from luma_mcp.luma.jobs import Job
 from luma_mcp.sandbox.clock import TurnedClock
 from luma_mcp.sealing import Sealer
 from luma_mcp.waiting import CallSign, JobName, WaitingRoom
@@ -32,14 +32,19 @@ from tests.waiting.room import (
     is_empty,
 )
 
-ENDS = [Generation(id=ID, state="failed"), NotFound("No."), ZeroDivisionError(), RateLimited("No.")]
+ENDS = [
+    Job(api="dream_machine", id=ID, state="failed"),
+    NotFound("No."),
+    ZeroDivisionError(),
+    RateLimited("No."),
+]
 
 
 async def live_through(room: WaitingRoom, number: int) -> None:
     """Wait for one job: to its end, to an error, to a time-out, or until its waiter leaves."""
     answers = [ENDS[number % 4], QUEUED]
 
-    async def look() -> Generation:
+    async def look() -> Job:
         answer = answers.pop() if len(answers) > 1 else answers[0]
         if isinstance(answer, Exception):
             raise answer.with_traceback(None)
@@ -62,7 +67,7 @@ def objects_in_memory() -> int:
 async def test_ten_thousand_jobs_leave_nothing_in_memory() -> None:
     tasks, numbers = len(asyncio.all_tasks()), itertools.count()
 
-    def sign(_job: Generation) -> CallSign:
+    def sign(_job: Job) -> CallSign:
         return CallSign(f"key {number}", f"name {number}")
 
     room = WaitingRoom(Pace(HastyClock()), call_sign_of=sign)
@@ -130,7 +135,11 @@ class Visits(RuleBasedStateMachine):
         job, told = self._jobs[name], Told()
         if not hears:
             told.hears.clear()
-        known = Generation(state="queued", request=job.request) if knows else None
+        known = (
+            Job(api="dream_machine", state="queued", callback_url=job.callback_url)
+            if knows
+            else None
+        )
         wait = self._room.wait(name, job.look, seconds, known=known, report=told)
         deadline = self._clock.seconds + seconds
         visit = Visit(name, deadline, told, self._runner.get_loop().create_task(wait))
@@ -194,7 +203,7 @@ class Visits(RuleBasedStateMachine):
             if job is None:  # there was no answer in all the time
                 assert on_time
                 return
-            assert job.request == self._jobs[visit.name].request
+            assert job.callback_url == self._jobs[visit.name].callback_url
             assert job.state in self._said[visit.name]
             assert job.is_final or on_time
         else:

@@ -19,7 +19,7 @@ from luma_mcp.errors import (
     TimedOut,
     Unavailable,
 )
-from luma_mcp.luma.dream_machine_models import Generation
+from luma_mcp.luma.jobs import Job
 from luma_mcp.watching import MonotonicClock, Pace, Quiet, Watch
 from tests.clocks import LookedAt, WaitingClock, settle
 from tests.waiting.room import LASTING, PASSING, QUEUED, kind_of
@@ -45,8 +45,8 @@ async def complaints() -> AsyncIterator[list[dict[str, Any]]]:
 
 @asynccontextmanager
 async def watching(
-    job: LookedAt, pace: Pace, known: Generation | None = None, quiet: Quiet | None = None
-) -> AsyncGenerator[Watch[Generation]]:
+    job: LookedAt, pace: Pace, known: Job | None = None, quiet: Quiet | None = None
+) -> AsyncGenerator[Watch[Job]]:
     """Watch the job until the block ends."""
     watch = Watch(job.look, known, pace, quiet or Quiet())
     try:
@@ -80,7 +80,7 @@ async def test_a_job_of_known_state_is_looked_at_after_a_second(
 
 @pytest.mark.parametrize(("known", "looks"), [(None, REGULAR), (QUEUED, REGULAR[1:])])
 async def test_pauses_grow_by_half_up_to_five_seconds(
-    job: LookedAt, pace: Pace, turned: WaitingClock, known: Generation | None, looks: list[float]
+    job: LookedAt, pace: Pace, turned: WaitingClock, known: Job | None, looks: list[float]
 ) -> None:
     async with watching(job, pace, known):
         await turned.pass_by(20)
@@ -113,7 +113,7 @@ async def test_no_watch_keeps_in_step_with_another_unless_it_is_told_to() -> Non
 async def test_a_job_that_is_known_to_be_final_is_never_looked_at(
     job: LookedAt, pace: Pace, turned: WaitingClock
 ) -> None:
-    async with watching(job, pace, Generation(state="failed")) as watch:
+    async with watching(job, pace, Job(api="dream_machine", state="failed")) as watch:
         assert watch.is_over
         await turned.pass_by(60)
     assert job.looks == []
@@ -209,7 +209,7 @@ async def test_a_watch_that_has_ended_keeps_nothing_of_its_last_look(
 
     held: list[weakref.ref[Key]] = []
 
-    async def look() -> Generation:
+    async def look() -> Job:
         key = Key()
         held.append(weakref.ref(key))
         await job.answers.wait()
@@ -240,7 +240,7 @@ async def test_a_watch_knows_nothing_of_the_request_that_started_it(
     request: ContextVar[str] = ContextVar("request", default="none")
     seen: list[str] = []
 
-    async def look() -> Generation:
+    async def look() -> Job:
         seen.append(request.get())
         return job.generation
 
@@ -257,7 +257,7 @@ async def test_an_error_that_does_not_pass_ends_the_watch_and_is_news(
     job: LookedAt,
     pace: Pace,
     turned: WaitingClock,
-    known: Generation | None,
+    known: Job | None,
     error: LumaMcpError,
 ) -> None:
     job.says = error
@@ -274,7 +274,7 @@ async def test_an_error_that_does_not_pass_ends_the_watch_and_is_news(
 async def test_a_look_that_is_cancelled_from_elsewhere_ends_the_watch_as_a_fault(
     pace: Pace,
 ) -> None:
-    async def look() -> Generation:
+    async def look() -> Job:
         raise asyncio.CancelledError
 
     watch = Watch(look, None, pace, Quiet())
@@ -467,14 +467,14 @@ async def test_after_a_quiet_watches_come_back_within_a_second_but_not_at_once(
     assert (early.looks, late.looks) == ([10.25], [11])
 
 
-Ring = Callable[[Watch[Generation]], None]
+Ring = Callable[[Watch[Job]], None]
 
 
-def once(watch: Watch[Generation]) -> None:
+def once(watch: Watch[Job]) -> None:
     watch.ring()
 
 
-def a_hundred_times(watch: Watch[Generation]) -> None:
+def a_hundred_times(watch: Watch[Job]) -> None:
     for _ in range(100):
         watch.ring()
 

@@ -144,7 +144,7 @@ async def test_switches_narrow_the_list_of_tools(browser: httpx.AsyncClient) -> 
     reading = {"get_generation", "wait_for_generation", "list_generations"}
     assert await listed(browser, **narrow) == reading
     wide = {"X-MCP-Toolsets": "", "X-MCP-Readonly": "false"}
-    assert len(await listed(browser, **wide)) == 15
+    assert len(await listed(browser, **wide)) == 21
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from luma_mcp.callbacks import LIFETIME_SECONDS, PATH, Callbacks
-from luma_mcp.luma.dream_machine_models import Generation
+from luma_mcp.luma import jobs
 from luma_mcp.sandbox.clock import TurnedClock
 from luma_mcp.sealing import Sealer
 from luma_mcp.waiting import JobName, WaitingRoom
@@ -50,10 +50,10 @@ class Job:
     """A job that dreams on, and how often it was looked at."""
 
     def __init__(self, callback_url: str) -> None:
-        self.generation = Generation(state="dreaming", request={"callback_url": callback_url})
+        self.generation = jobs.Job(api="dream_machine", state="dreaming", callback_url=callback_url)
         self.looks = 0
 
-    async def look(self) -> Generation:
+    async def look(self) -> jobs.Job:
         self.looks += 1
         return self.generation
 
