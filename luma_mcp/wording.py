@@ -93,3 +93,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Ask whether a known name was meant, as a sentence to follow another; nothing if none is."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f" Did you mean {close[0]}?" if close else ""
+
+
+def listed(names: Iterable[str], word: str = "and") -> str:
+    """Write names into a sentence."""
+    *first, last = names
+    return f"{', '.join(first)} {word} {last}" if first else last

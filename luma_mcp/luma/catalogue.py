@@ -1,6 +1,6 @@
 """Every model: what it can do, which parameters it knows, their limits and what it costs."""
 
-from collections.abc import Callable, Iterable, Mapping, Sized
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -23,7 +23,7 @@ from luma_mcp.luma.prices import (
     Price,
     UnknownPrice,
 )
-from luma_mcp.wording import did_you_mean
+from luma_mcp.wording import did_you_mean, listed
 
 Operation = Literal[
     "create_generation",
@@ -405,13 +405,6 @@ MODELS: Mapping[str, Model] = {
 # Done with any clip of the Dream Machine API, whatever made it: these tools take no model.
 _WITHOUT_MODEL = frozenset(_AFTERWARDS)
 
-# What is counted or measured of a parameter: its limit, and how more than that is told.
-_COUNTED = {
-    "image_ref": ("image_ref_max", "{limit} pictures at most"),
-    "indexed_keyframes": ("keyframes_max", "{limit} frames at most"),
-    "source_seconds": ("source_seconds_max", "at most {limit} seconds"),
-}
-
 
 def models_for(operation: Operation, api: ApiName | None = None) -> list[str]:
     """Name the models that can do it, of one API if one is named."""
@@ -431,35 +424,9 @@ def api_of(model: str) -> Api:
     if model not in MODELS:
         raise InvalidRequest(
             f"There is no such model.{did_you_mean(model, MODELS)}",
-            advice=f"Choose {_listed(MODELS, 'or')}.",
+            advice=f"Choose {listed(MODELS, 'or')}.",
         )
     return MODELS[model].api
-
-
-def check_use(operation: Operation, model: str | None, given: Mapping[str, object]) -> None:
-    """Refuse what the model cannot do, and say which models can.
-
-    Args:
-        operation: The tool.
-        model: None for a tool that takes none.
-        given: The tool's parameters that were given, by name.
-
-    Raises:
-        InvalidRequest: The model cannot do it at all, does not know a parameter or a value, or
-            takes less.
-    """
-    use = _use(operation, model)
-    whose = model or operation
-    unknown = [name for name in given if name not in use.parameters]
-    if unknown:
-        raise _unknown(operation, whose, unknown)
-    for name, value in given.items():
-        values = use.parameters[name]
-        if values is not None and value not in values:
-            raise _no_such_value(operation, whose, name, value, values)
-        limit = _limit(use, name)
-        if limit is not None and _amount(value) > limit:
-            raise _too_much(operation, whose, name, value, limit)
 
 
 def estimate(operation: Operation, model: str | None, given: Mapping[str, object]) -> Estimate:
@@ -474,7 +441,7 @@ def estimate(operation: Operation, model: str | None, given: Mapping[str, object
     Raises:
         InvalidRequest: The model cannot do it at all.
     """
-    return _use(operation, model).price.estimate(given)
+    return use_of(operation, model).price.estimate(given)
 
 
 def describe() -> dict[str, Any]:
@@ -494,73 +461,18 @@ def describe() -> dict[str, Any]:
     }
 
 
-def _use(operation: Operation, model: str | None) -> Use:
+def use_of(operation: Operation, model: str | None) -> Use:
+    """Give what a model does in an operation; without a model, in one that takes none.
+
+    Raises:
+        InvalidRequest: It cannot do it; says which ones can.
+    """
     able = models_for(operation)
     if model is None and operation in _WITHOUT_MODEL:
         model = able[0]
     if model not in able:
         whose = f"{model} cannot do {operation}" if model else f"{operation} needs a model"
         raise InvalidRequest(
-            f"{whose}; {_listed(able)} can do it.", advice=f"Choose {_listed(able, 'or')}."
+            f"{whose}; {listed(able)} can do it.", advice=f"Choose {listed(able, 'or')}."
         )
     return MODELS[model].uses[operation]
-
-
-def _those(operation: Operation, fits: Callable[[Use], bool]) -> list[str]:
-    """Name the models whose use in this operation fits."""
-    return [name for name in models_for(operation) if fits(MODELS[name].uses[operation])]
-
-
-def _unknown(operation: Operation, whose: str, names: list[str]) -> InvalidRequest:
-    sentences = []
-    for name in names:
-        able = _those(operation, lambda use, name=name: name in use.parameters)
-        others = f"; {_listed(able)} {'know' if able[1:] else 'knows'} it" if able else ""
-        sentences.append(f"{name} is not known to {whose}{others}.")
-    able = _those(operation, lambda use: use.parameters.keys() >= set(names))
-    return InvalidRequest(" ".join(sentences), advice=f"Leave {_listed(names)} out{_or(able)}.")
-
-
-def _no_such_value(
-    operation: Operation, whose: str, name: str, value: object, values: tuple[str, ...]
-) -> InvalidRequest:
-    able = _those(operation, lambda use: value in (use.parameters.get(name) or ()))
-    others = f"; {_listed(able)} {'have' if able[1:] else 'has'} it" if able else ""
-    # A value that no model has is not repeated: it may be anything.
-    said = f"{name} {value}" if able else f"such {name}"
-    return InvalidRequest(
-        f"{whose} has no {said}{others}.",
-        advice=f"Take {_listed(values, 'or')}{_or(able)}.",
-    )
-
-
-def _limit(use: Use, name: str) -> int | None:
-    return use.limits.get(_COUNTED[name][0]) if name in _COUNTED else None
-
-
-def _amount(value: object) -> float:
-    """Count a list; a number is its own amount."""
-    if isinstance(value, Sized):
-        return len(value)
-    return value if isinstance(value, int | float) else 0
-
-
-def _too_much(
-    operation: Operation, whose: str, name: str, value: object, limit: int
-) -> InvalidRequest:
-    able = _those(operation, lambda use: _amount(value) <= (_limit(use, name) or 0))
-    bound = _COUNTED[name][1].format(limit=limit)
-    return InvalidRequest(
-        f"{name} may be {bound} for {whose}; this is {_amount(value):g}.",
-        advice=f"Give less{_or(able)}.",
-    )
-
-
-def _or(able: list[str]) -> str:
-    return f", or choose {_listed(able, 'or')}" if able else ""
-
-
-def _listed(names: Iterable[str], word: str = "and") -> str:
-    """Write names into a sentence."""
-    *first, last = names
-    return f"{', '.join(first)} {word} {last}" if first else last

@@ -16,6 +16,7 @@ from luma_mcp.luma.agents_rules import check_generation, warnings_of
 from luma_mcp.luma.apis import AGENTS, DREAM_MACHINE, Api
 from luma_mcp.luma.bodies import Request
 from luma_mcp.luma.jobs import Job
+from luma_mcp.luma.model_rules import check_use
 from luma_mcp.luma.prices import Estimate
 from luma_mcp.services import Caller
 from luma_mcp.tools.definition import CREATES
@@ -117,7 +118,7 @@ def _order(plan: Callable[..., Draft[Any]], model: str | None, given: dict[str, 
     model = given.get("model", model)
     told = {name: value for name, value in given.items() if _is_told(value) and name != "model"}
     if model:
-        catalogue.check_use(operation, model, told)
+        check_use(operation, model, told)
     draft = plan(**given)
     api = _api_for(model)
     other = DREAM_MACHINE if api is AGENTS else AGENTS

@@ -13,11 +13,11 @@ from luma_mcp.luma.catalogue import (
     MODELS,
     Operation,
     api_of,
-    check_use,
     describe,
     estimate,
     models_for,
 )
+from luma_mcp.luma.model_rules import check_use
 
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 VIDEO = ["ray-2", "ray-flash-2", "ray-3.2"]
