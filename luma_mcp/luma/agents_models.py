@@ -185,7 +185,9 @@ class Output(Reply):
     def to_layer(self) -> dict[str, Any]:
         """Give the link and all that Luma says of the layer."""
         said = self.layer.model_dump(exclude_none=True) if self.layer else {}
-        return {**self._unknown, **said, "url": self.url}
+        # What a layer is called is what its own description calls it.
+        rest = {name: one for name, one in self._unknown.items() if name not in Layer.model_fields}
+        return {**rest, **said, "url": self.url}
 
     def to_other(self) -> dict[str, Any]:
         """Give the link and all that Luma says of an output of which we know nothing more."""

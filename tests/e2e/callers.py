@@ -4,12 +4,13 @@ import base64
 import hashlib
 import re
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from html import escape
 from typing import NamedTuple, Self
 from urllib.parse import quote
 
 from luma_mcp.credentials import ApiKey, Credentials
+from luma_mcp.luma.apis import AGENTS, ApiName
 
 NUMBER_OF_CALLERS = 200
 # Every key holds one of these: a key as Luma makes them, and one of no known shape.
@@ -19,11 +20,16 @@ TELL_TALE = re.compile(r"[0-9a-f]{64}|\b900\d{5}\b")
 EVERYBODY = "90000000"
 
 
+@cache
+def _canary_of(key: str | None) -> str:
+    return hashlib.sha256(f"canary of {key}".encode()).hexdigest()
+
+
 @dataclass(frozen=True)
 class Caller:
     """One user with a key of their own; every third has one for the Agents API too.
 
-    Only Luma, which was shown the key, says the canary. The marker stands in arguments.
+    Only Luma, which was shown a key, says its canary. The marker stands in arguments.
     """
 
     number: int
@@ -36,9 +42,12 @@ class Caller:
         key = f"luma-{shaped}-{number:04}" if number % 2 else f"{number:04}{shapeless}{number:04}"
         return cls(number, key, None if number % 3 else f"luma-api-{shaped}-{number:04}")
 
-    @cached_property
-    def canary(self) -> str:
-        return hashlib.sha256(f"canary of {self.key}".encode()).hexdigest()
+    def key_for(self, api: ApiName) -> str | None:
+        return self.agents_key if api == AGENTS.name else self.key
+
+    def canary(self, api: ApiName) -> str:
+        """What only the API says that was shown the key for it."""
+        return _canary_of(self.key_for(api))
 
     @property
     def marker(self) -> str:
@@ -52,6 +61,7 @@ class Caller:
 
 
 CALLERS = [Caller.of(number) for number in range(1, NUMBER_OF_CALLERS + 1)]
+CALLERS_OF_BOTH = [caller for caller in CALLERS if caller.agents_key]
 
 
 class Order(NamedTuple):

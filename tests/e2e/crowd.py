@@ -2,16 +2,35 @@
 
 import asyncio
 import json
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from operator import itemgetter
 from typing import Any, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
+from luma_mcp.luma.apis import AGENTS, DREAM_MACHINE, ApiName
 from luma_mcp.tools import build_tools
-from luma_mcp.tools.definition import CREATES
-from tests.e2e.callers import CALLERS, EVERYBODY, NUMBER_OF_CALLERS, TELL_TALE, Caller, Order
-from tests.e2e.echoing_luma import LEAVING, LISTS, PARTY, SCENES, EchoingLuma
+from tests.e2e.callers import (
+    CALLERS,
+    CALLERS_OF_BOTH,
+    EVERYBODY,
+    NUMBER_OF_CALLERS,
+    TELL_TALE,
+    Caller,
+    Order,
+)
+from tests.e2e.echoing_luma import (
+    CHECK,
+    LEAVING,
+    LISTS,
+    PARTY,
+    SCENES,
+    USUAL,
+    Asked,
+    EchoingLuma,
+    scene_of,
+)
 from tests.messages import META, MODERN
 
 CONNECTIONS = 192
@@ -19,7 +38,7 @@ UNGREETED, GREETED = "", "greeted"
 ERAS = (UNGREETED, GREETED, MODERN)
 GREETED_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 HEADERS = ("Authorization", "X-API-Key", "X-Auth-Token", "X-Luma-API-Key")
-AGENTS_HEADER = "X-Luma-Agents-API-Key"
+AGENTS_HEADER = AGENTS.key_header
 # The same for all calls of all callers.
 MESSAGE_ID = PROGRESS_TOKEN = 1
 PATHS = {
@@ -28,17 +47,33 @@ PATHS = {
     "get_credits": "/credits",
     "ping": "/ping",
 }
-CREATING = tuple(name for name, tool in build_tools().items() if tool.annotations == CREATES)
-WAITING = "wait_for_generation"
+CREATING = tuple(
+    name for name, tool in build_tools().items() if "max_cost_usd" in tool.parameters["properties"]
+)
+WAITING, UPLOADING, ESTIMATING = "wait_for_generation", "upload_file", "estimate_cost"
+# By what a tool that works with both APIs is made to use the newer one; None where an id does it.
+NEWER = {
+    "create_generation": "ray-3.2",
+    "modify_video": "ray-3.2",
+    "reframe_video": "ray-3.2",
+    "generate_image": "uni-1",
+    "get_generation": None,
+    WAITING: None,
+}
+AGENTS_TOOLS = ("edit_image", "extract_layers", UPLOADING, "list_files", "delete_file")
 TOOLS = (
     *CREATING,
+    UPLOADING,
+    "list_files",
+    "delete_file",
+    ESTIMATING,
     "get_generation",
     WAITING,
     "delete_generation",
     "list_generations",
     *PATHS,
 )
-LAPS = 6  # through all tools: every era, about things of one's own and about those of everybody
+LAPS = 4  # through all tools: every era, about things of one's own and about those of everybody
 TURNS = LAPS * len(TOOLS)
 PATIENCE = 60  # seconds that a call waits at most
 
@@ -56,11 +91,34 @@ class Call(NamedTuple):
     header: str = HEADERS[0]
     waits: bool = False
     leaves: bool = False
+    newer: bool = False
 
     @property
-    def subject(self) -> Order | str:
+    def api(self) -> ApiName:
+        """Which API it is about; a ping about the older one where there are two."""
+        is_newer = self.tool in AGENTS_TOOLS or (self.newer and self.tool in NEWER)
+        return (AGENTS if is_newer else DREAM_MACHINE).name
+
+    @property
+    def lacks_a_key(self) -> bool:
+        """Whether its caller has no key for that API."""
+        return bool(self.caller) and self.caller.key_for(self.api) is None
+
+    @property
+    def job_id(self) -> str:
+        """The order as the id of a job, as callers write it."""
+        return f"{AGENTS.id_prefix if self.api == AGENTS.name else ''}{self.order.id}"
+
+    @property
+    def asked(self) -> list[Asked]:
         """What Luma hears of the call: its order, or a path that holds none."""
-        return PATHS.get(self.tool, self.order)
+        if self.caller is None or self.lacks_a_key or self.tool == ESTIMATING:
+            return []
+        asked = [Asked(self.caller, self.api, PATHS.get(self.tool, self.order))]
+        if self.tool != "ping" or self.caller.agents_key is None:
+            return asked
+        check = Asked(self.caller, AGENTS.name, CHECK)
+        return [check, *asked] if scene_of(self.caller) == USUAL else [check]
 
 
 class Answer(NamedTuple):
@@ -78,22 +136,39 @@ class Answer(NamedTuple):
 
 def _arguments(call: Call) -> Json:
     order = call.order
-    text, url, wait = f"A boat, {order.id}", f"https://example.com/{order.id}", {}
-    if call.tool in CREATING:
-        wait = {"wait_seconds": PATIENCE if call.waits else 0}
+    text, url, more = f"A boat, {order.id}", f"https://example.com/{order.id}", {}
+    if call.tool in {*CREATING, UPLOADING}:
+        more["wait_seconds"] = PATIENCE if call.waits else 0
+    if call.newer and NEWER.get(call.tool):
+        more["model"] = NEWER[call.tool]
     arguments = {
-        "create_generation": {"prompt": text, "concepts": [order.id]},
+        "create_generation": {"prompt": text} | ({} if call.newer else {"concepts": [order.id]}),
         "modify_video": {"media_url": url, "mode": "flex_1", "prompt": text},
         "reframe_video": {"media_url": url, "aspect_ratio": "1:1"},
         "upscale_generation": {"generation_id": order.id, "resolution": "4k"},
         "add_audio": {"generation_id": order.id, "prompt": text},
         "generate_image": {"prompt": text, "image_ref": [{"url": url}]},
         "reframe_image": {"media_url": url, "aspect_ratio": "1:1"},
-        WAITING: {"generation_id": order.id, "timeout_seconds": PATIENCE},
+        "edit_image": {"prompt": text, "source": url, "image_ref": [{"file_id": order.id}]},
+        "extract_layers": {"source": {"file_id": order.id}},
+        UPLOADING: _upload(call),
+        "list_files": {"cursor": order.id},
+        "delete_file": {"file_id": order.id},
+        ESTIMATING: {"tool": "generate_image", "arguments": {"prompt": text}},
+        WAITING: {"generation_id": call.job_id, "timeout_seconds": PATIENCE},
         "list_generations": {"offset": order.offset},
         **{tool: {} for tool in PATHS},
     }
-    return arguments.get(call.tool, {"generation_id": order.id}) | wait
+    return arguments.get(call.tool, {"generation_id": call.job_id}) | more
+
+
+def _upload(call: Call) -> Json:
+    """Announce a file, send a small one, or complete one; parties are about one that is there."""
+    order = call.order
+    about = {"mime_type": "image/png", "filename": order.id}
+    content = b64encode(b"A boat").decode()
+    ways = ({"file_id": order.id}, {"data": content, **about}, {"size_bytes": 9, **about})
+    return ways[0 if order.scene == PARTY else order.serial % 3]
 
 
 def params_of(call: Call) -> Json:
@@ -106,8 +181,13 @@ def keys_of(call: Call) -> dict[str, str]:
     if call.caller is None:
         return {}
     key, agents_key = call.caller.key, call.caller.agents_key
-    keys = {call.header: f"Bearer {key}" if call.header == "Authorization" else key}
-    return keys | ({AGENTS_HEADER: agents_key} if agents_key else {})
+    place = HEADERS.index(call.header)
+    second = AGENTS_HEADER if call.newer else HEADERS[(place + 1) % len(HEADERS)]
+    keys = {call.header: key} | ({second: agents_key} if agents_key else {})
+    return {
+        header: f"Bearer {key}" if header == "Authorization" else key
+        for header, key in keys.items()
+    }
 
 
 def _greeted_version(call: Call) -> str:
@@ -129,17 +209,22 @@ def headers_of(call: Call) -> dict[str, str]:
 
 
 def _usual(caller: Caller, turn: int) -> Call:
-    """Let each caller turn through every tool in every era, twice."""
+    """Let each caller turn through every tool in every era.
+
+    Who has a key for the newer API uses it half the time; others try now and then.
+    """
     lap, place = divmod(turn, len(TOOLS))
     tool = TOOLS[place]
     scene = SCENES[(turn + caller.number) % len(SCENES)]
     return Call(
         caller=caller,
         tool=tool,
-        order=Order(EVERYBODY if lap % 2 else caller.marker, scene, turn),
+        order=Order(EVERYBODY if (lap + caller.number) % 2 else caller.marker, scene, turn),
         era=ERAS[lap % len(ERAS)],
         header=HEADERS[(turn + lap + caller.number) % len(HEADERS)],
-        waits=tool == WAITING or (tool in CREATING and (lap + caller.number) % LAPS == 0),
+        waits=tool == WAITING
+        or (tool in {*CREATING, UPLOADING} and (lap + caller.number // 2) % LAPS == 0),
+        newer=(turn + caller.number // 3) % (2 if caller.agents_key else 8) == 0,
     )
 
 
@@ -153,36 +238,48 @@ def _usual_calls() -> list[Call]:
 
 
 def _parties() -> list[list[Call]]:
-    """Let five callers at a time wait for one and the same job, four times each.
+    """Let five callers at a time wait for one and the same thing, four times each.
 
-    One of the four makes it and another leaves.
+    It is a job of either API, which one of the four makes while another leaves; or a job and a
+    file of the same id.
     """
     parties = []
-    for number in range(2 * NUMBER_OF_CALLERS // 5):
-        guests = [CALLERS[(number * 5 + place * 41) % NUMBER_OF_CALLERS] for place in range(5)]
+    for number in range(3 * NUMBER_OF_CALLERS // 5):
+        newer, both = number % 2 == 1, number % 4 == 3
+        callers = CALLERS_OF_BOTH if newer else CALLERS
         order = Order(EVERYBODY, PARTY, TURNS + number)
+        tools = ("create_generation", WAITING, *((UPLOADING,) * 2 if both else (WAITING,) * 2))
         parties.append(
             [
                 Call(
-                    caller=guest,
-                    tool=WAITING if place else "create_generation",
+                    caller=callers[(number // 2 * 5 + guest * 41) % len(callers)],
+                    tool=tool,
                     order=order,
                     era=ERAS[(number + place) % len(ERAS)],
                     waits=True,
-                    leaves=place == 3,
+                    leaves=place == 3 and not both,
+                    newer=newer,
                 )
-                for place in range(4)
-                for guest in guests
+                for place, tool in enumerate(tools)
+                for guest in range(5)
             ]
         )
     return parties
 
 
 def _leavers() -> list[Call]:
-    """Let each caller leave twice while a call is under way, of which one costs."""
+    """Let each caller leave while a call is under way, of which two cost; two are of each API."""
+    tools = ("create_generation", "get_generation") * 2
     return [
-        Call(caller, tool, Order(caller.marker, LEAVING, serial), ERAS[serial % 2], leaves=True)
-        for serial, tool in enumerate(("create_generation", "get_generation"))
+        Call(
+            caller,
+            tool,
+            Order(caller.marker, LEAVING, serial),
+            ERAS[serial % 2],
+            leaves=True,
+            newer=serial > 1 and caller.agents_key is not None,
+        )
+        for serial, tool in enumerate(tools)
         for caller in CALLERS
     ]
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, product
 from urllib.parse import quote
@@ -14,11 +14,34 @@ import uvloop
 from fastmcp import Client
 from fastmcp.client.transports import SSETransport
 
+from luma_mcp.luma.apis import AGENTS, APIS, DREAM_MACHINE
 from luma_mcp.tools import build_tools
 from tests.e2e import crowd
-from tests.e2e.callers import CALLERS, EVERYBODY, Caller, Order, shows_a_key
-from tests.e2e.crowd import CREATING, ERAS, HEADERS, PATHS, TOOLS, WAITING, Answer, Call, Crowd
-from tests.e2e.echoing_luma import GARBAGE, PARTY, PASSING, EchoingLuma, scene_of
+from tests.e2e.callers import CALLERS, CALLERS_OF_BOTH, EVERYBODY, Caller, Order, shows_a_key
+from tests.e2e.crowd import (
+    AGENTS_TOOLS,
+    CREATING,
+    ERAS,
+    ESTIMATING,
+    HEADERS,
+    NEWER,
+    PATHS,
+    TOOLS,
+    UPLOADING,
+    WAITING,
+    Answer,
+    Call,
+    Crowd,
+)
+from tests.e2e.echoing_luma import (
+    AGENTS_PATH,
+    GARBAGE,
+    PARTY,
+    PASSING,
+    Asked,
+    EchoingLuma,
+    scene_of,
+)
 from tests.e2e.processes import fetch, serving_process
 from tests.servers import misbehaving
 
@@ -32,8 +55,8 @@ VARIABLES = {
 }
 PAGES = ("/", "/healthz", "/readyz")
 CALLERS_OF_2024 = CALLERS[::10]
-TOOLS_OF_2024 = (WAITING, "create_generation", *TOOLS[-8:])
-DELETING = "delete_generation"
+TOOLS_OF_2024 = (WAITING, "create_generation", *TOOLS[-12:])
+DELETING = ("delete_generation", "delete_file")
 
 
 @dataclass(frozen=True)
@@ -61,7 +84,7 @@ class Run:
 async def _over_a_stream_of_2024(url: str, caller: Caller, answers: list[Answer]) -> None:
     """Call some tools over the HTTP+SSE transport, while all others use the newer one."""
     calls = [
-        Call(caller, tool, Order(marker, 200, 1000 + place))
+        Call(caller, tool, Order(marker, 200, 1000 + place), newer=bool(caller.agents_key))
         for place, tool in enumerate(TOOLS_OF_2024)
         for marker in [(caller.marker, EVERYBODY)[place % 2]]
     ]
@@ -77,7 +100,12 @@ async def _run() -> Run:
     luma = EchoingLuma()
     async with (
         misbehaving(luma.converse) as upstream,
-        serving_process(LUMA_MCP_DREAM_MACHINE_URL=upstream, **VARIABLES) as server,
+        serving_process(
+            program=("server.py",),
+            LUMA_MCP_DREAM_MACHINE_URL=upstream,
+            LUMA_MCP_AGENTS_URL=f"{upstream}{AGENTS_PATH}",
+            **VARIABLES,
+        ) as server,
     ):
         run = Run(luma, Crowd(server.url, luma), log=server.log)
         async with asyncio.TaskGroup() as tasks:
@@ -99,36 +127,48 @@ def _is_mute(call: Call) -> bool:
     """Tell whether Luma's answer to the call says nothing that is passed on."""
     if call.tool in PATHS:
         return bool(call.caller) and scene_of(call.caller) == GARBAGE
-    if call.tool == DELETING:
+    if call.tool in DELETING:
         return call.order.scene in {200, 429, GARBAGE}
+    if call.tool == ESTIMATING:
+        return True
     # Whoever waits or asks again hears more than the garbage.
     return call.order.scene == GARBAGE and call.tool != WAITING
 
 
 def _evidence(call: Call) -> set[str]:
     """Give the words by which Luma, having seen the key, lets a caller know that it is theirs."""
-    assert call.caller
-    if _is_mute(call):
+    if call.lacks_a_key or _is_mute(call):
         return set()
-    return {call.caller.marker} if _is_a_balance(call) else {call.caller.canary}
+    asked = call.asked[-1]
+    return {asked.caller.marker} if _is_a_balance(call) else {asked.canary}
 
 
 def _is_a_balance(call: Call) -> bool:
     return call.tool == "get_credits" and bool(call.caller) and scene_of(call.caller) == 200
 
 
-def _counted(calls: Iterable[Call]) -> Counter[tuple[Caller | None, Order | str]]:
-    return Counter((call.caller, call.subject) for call in calls)
+def _words(call: Call) -> set[str]:
+    """Give the words that only the caller may hear, and only of the APIs that the call asks."""
+    assert call.caller
+    return {call.caller.marker, *(asked.canary for asked in call.asked)}
+
+
+def _counted(calls: Iterable[Call]) -> Counter[Asked]:
+    return Counter(asked for call in calls for asked in call.asked)
 
 
 def test_20_000_calls_of_200_callers_are_made_in_every_way(run: Run) -> None:
     assert len(run.calls) == 20_000
     assert set(TOOLS) == set(build_tools())
+    newer = {(call.caller, call.tool, call.era) for call in run.calls if call.api == AGENTS.name}
+    for caller in CALLERS_OF_BOTH:
+        used = {(tool, era) for one, tool, era in newer if one == caller}
+        assert {tool for tool, _ in used} == {*AGENTS_TOOLS, *NEWER}
     for caller in CALLERS:
         made = [call for call in run.calls if call.caller == caller]
         assert {(call.tool, call.era) for call in made} == set(product(TOOLS, ERAS))
         assert {(call.header, call.era) for call in made} == set(product(HEADERS, ERAS))
-        assert {call.tool for call in made if call.waits} == {WAITING, *CREATING}
+        assert {call.tool for call in made if call.waits} == {WAITING, UPLOADING, *CREATING}
     # Who leaves takes the connection along; the others were used by many in turn.
     assert sum(len(callers) > 5 for callers in run.crowd.callers) > crowd.CONNECTIONS
 
@@ -142,12 +182,7 @@ def test_every_call_is_answered(run: Run) -> None:
 
 
 def test_an_answer_tells_of_nobody_but_its_caller(run: Run) -> None:
-    mixed = [
-        answer
-        for answer in run.answers
-        if answer.call.caller
-        and not answer.whose <= {answer.call.caller.canary, answer.call.caller.marker}
-    ]
+    mixed = [answer for answer in run.answers if not answer.whose <= _words(answer.call)]
     assert mixed == []
 
 
@@ -177,16 +212,25 @@ def test_luma_is_asked_for_each_call_with_its_callers_own_key(run: Run) -> None:
     calls = [*run.calls, *(answer.call for answer in run.answers_of_2024)]
     sent = _counted(call for call in calls if call.order.scene != PARTY)
     assert sent - run.luma.asked == Counter()
-    more = {subject for _, subject in run.luma.asked} - {subject for _, subject in sent}
-    assert {order.scene for order in more if isinstance(order, Order)} == {PARTY}
+    more = run.luma.asked.keys() - sent.keys()
+    assert {asked.subject.scene for asked in more if isinstance(asked.subject, Order)} == {PARTY}
+
+
+def test_whoever_has_no_key_for_an_api_is_told_so_and_luma_hears_nothing(run: Run) -> None:
+    lacking = [answer for answer in run.answers if answer.call.lacks_a_key]
+    assert {answer.call.tool for answer in lacking} == {*AGENTS_TOOLS, *NEWER}
+    assert [answer for answer in lacking if "missing_key" not in answer.text] == []
+    heard = {(asked.caller, asked.subject) for asked in run.luma.asked}
+    assert not [call for call, _, _ in lacking if (call.caller, call.order) in heard]
 
 
 def test_callers_who_wait_for_the_same_job_share_looks_with_themselves_alone(run: Run) -> None:
     waiting = _counted(call for call in run.calls if call.order.scene == PARTY)
     assert set(waiting.values()) == {4}
-    looks = Counter({party: run.luma.asked[party] - 1 for party in waiting})  # one made the job
+    looks = {seen: times for seen, times in run.luma.looks.items() if seen[0] in waiting}
+    assert {asked for asked, _ in looks} == set(waiting)
     assert min(looks.values()) >= 2
-    assert looks.total() < waiting.total()
+    assert sum(looks.values()) < waiting.total()
 
 
 def test_everybody_who_waits_is_told_their_own_progress(run: Run) -> None:
@@ -195,13 +239,15 @@ def test_everybody_who_waits_is_told_their_own_progress(run: Run) -> None:
     untold = [
         answer
         for answer in waited
-        if f"generation {answer.call.order.id}" not in answer.text.partition('"result"')[0]
+        if f"generation {answer.call.job_id}" not in answer.text.partition('"result"')[0]
     ]
     assert untold == []
 
 
 def _goes_on(answer: Answer) -> bool:
-    """Tell whether there was a job to wait for."""
+    """Tell whether there was a job to wait for; of files nothing is told."""
+    if answer.call.lacks_a_key or answer.call.tool == UPLOADING:
+        return False
     passes = answer.call.tool == WAITING and answer.call.order.scene in PASSING
     return passes or answer.call.order.scene in {200, 429, PARTY}
 
@@ -230,10 +276,27 @@ async def test_a_key_that_comes_with_the_arguments_of_another_would_be_noticed()
             await fetch(f"{url}/generations/{order.id}", **headers)
     (stray,) = luma.strays
     assert order.id in stray.target
-    assert luma.asked == {(bob, order): 1}
+    assert luma.asked == {Asked(bob, DREAM_MACHINE.name, order): 1}
+
+
+async def test_a_key_that_comes_to_the_other_api_would_be_noticed() -> None:
+    cid = CALLERS_OF_BOTH[0]
+    luma = EchoingLuma()
+    async with misbehaving(luma.converse) as url:
+        for path in ("/generations/", f"{AGENTS_PATH}/generations/"):
+            for api in APIS:
+                headers = {"Authorization": f"Bearer {cid.key_for(api.name)}"}
+                await fetch(f"{url}{path}{Order(cid.marker, 200, 0).id}", **headers)
+    assert len(luma.strays) == 2
+    assert {asked.api for asked in luma.asked} == {api.name for api in APIS}
+
+
+def _keys() -> Iterator[str]:
+    for caller in CALLERS:
+        yield from filter(None, (caller.key, caller.agents_key))
 
 
 def test_a_key_that_is_shown_would_be_noticed() -> None:
-    for key in (caller.key for caller in CALLERS):
+    for key in _keys():
         for form in (key, quote(key), b64encode(f"user:{key}".encode()).decode()):
             assert shows_a_key(f"A text with {form} in it")

@@ -4,11 +4,13 @@ The rows are played by `test_matrix`; `python -m tests.documents` writes them do
 """
 
 from collections.abc import Iterator
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Literal
 
 from luma_mcp.errors import InvalidRequest, NotFound
+from luma_mcp.luma.apis import AGENTS, DREAM_MACHINE, Api
 from tests.faults import certificates, scenes
 from tests.faults.scenes import CHUNKED, CUT, JOB, MADE, STALE
 from tests.luma.test_sending import HTML, hang_up, reset_when_read, stall, talk_garbage
@@ -20,6 +22,7 @@ WAIT_SECONDS = 5
 LOOKS = 3  # that a watch in trouble makes in this time: at 0, 1 and 3 seconds
 NEXT_LOOK_SECONDS = 7.0  # when it would make the next
 HUGE_SECONDS = 3600.0
+WAITING, RAY_3 = "wait_for_generation", "ray-3.2"
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,39 @@ def ridden_out(code: str, sent: int = LOOKS, retry_after: float | None = None) -
 
 
 OK, SECOND = Cell(), Cell(sent=2)
+UNASKED = Cell(sent=0)  # of what is answered without Luma
+
+Kind = Literal["reads", "delete", "paid", "wait", "computes"]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A call that meets every fault.
+
+    Attributes:
+        kind: What it is to Luma; what stores a file costs nothing, and is like reading.
+        tool: Which tool is called.
+        arguments: With what.
+        how: What tells it from other calls of the same tool.
+        api: Whose key it comes with, and no other.
+    """
+
+    kind: Kind
+    tool: str
+    arguments: dict[str, object]
+    how: str = ""
+    _: KW_ONLY
+    api: Api = DREAM_MACHINE
+
+    @property
+    def name(self) -> str:
+        """What the tests call it."""
+        return f"{self.tool} {self.how}".strip()
+
+    @property
+    def subject(self) -> str:
+        """The id of the job that its error may name."""
+        return f"{self.api.id_prefix}{SOURCE if self.kind == 'wait' else MADE}"
 
 
 @dataclass(frozen=True)
@@ -76,6 +112,7 @@ class Row:
     """A fault, and what becomes of reading, deleting, paying and waiting.
 
     Attributes:
+        reads: So it is also with storing a file.
         scenes: What connections bring, one after the other, the last one again and again; none
             if nobody listens.
         recovered: What the upstream plays once it is well again.
@@ -98,24 +135,31 @@ class Row:
     at_once: bool = False
     is_warm: bool = False
 
-    def cell(self, tool: str) -> Cell:
-        """What becomes of this tool."""
-        kinds = {"delete_generation": self.delete, "wait_for_generation": self.wait}
-        return kinds.get(tool) or (self.paid if tool in PAID else self.reads)
+    def cell(self, ask: Ask) -> Cell:
+        """What becomes of this call."""
+        cell = UNASKED if ask.kind == "computes" else getattr(self, ask.kind)
+        return replace(cell, sent=cell.sent + self._further(ask, cell))
 
-    def sent(self, tool: str) -> int:
-        """How many requests this tool makes.
+    def _further(self, ask: Ask, cell: Cell) -> int:
+        """How many requests it makes to find another way.
 
-        One tool looks for concepts where Luma has no list of camera motions or a bad one.
+        One tool looks for concepts where Luma has no list of camera motions or a bad one; one
+        looks how a file stands that Luma does not take in.
         """
-        cell = self.cell(tool)
         gone = {"bad_response", NotFound.code, InvalidRequest.code}
-        return cell.sent * 2 if tool == "get_camera_motions" and cell.code in gone else cell.sent
+        if ask.name == "get_camera_motions" and cell.code in gone:
+            return cell.sent
+        return int(ask.name == COMPLETING and cell.code == InvalidRequest.code)
 
     @property
     def slots(self) -> int:
         """How many calls of Luma the server may make at once: no more than it needs."""
         return len(CALLS) if self.at_once else 1
+
+    @property
+    def waits(self) -> int:
+        """How many calls wait at the same time."""
+        return sum(ask.kind == "wait" for ask in CALLS.values()) if self.at_once else 1
 
     @property
     def is_usual(self) -> bool:
@@ -139,25 +183,55 @@ class Row:
 
 SOURCE = "5c0e1a3a-8f5e-4d1c-9a53-0d7f5b1e2a11"
 CLIP = "https://example.com/boat.mp4"
-PAID: dict[str, dict[str, object]] = {
-    "create_generation": {"prompt": "A paper boat"},
-    "modify_video": {"media_url": CLIP, "mode": "flex_1"},
-    "reframe_video": {"media_url": CLIP, "aspect_ratio": "1:1"},
-    "upscale_generation": {"generation_id": SOURCE, "resolution": "4k"},
-    "add_audio": {"generation_id": SOURCE, "prompt": "Waves"},
-    "generate_image": {"prompt": "A paper boat", "wait_seconds": 0},
-    "reframe_image": {"media_url": CLIP, "aspect_ratio": "1:1", "wait_seconds": 0},
-}
-CALLS: dict[str, dict[str, object]] = {
-    **PAID,
-    "get_generation": {"generation_id": SOURCE},
-    "wait_for_generation": {"generation_id": SOURCE, "timeout_seconds": WAIT_SECONDS},
-    "list_generations": {},
-    "delete_generation": {"generation_id": SOURCE},
-    "get_credits": {},
-    "list_concepts": {},
-    "get_camera_motions": {},
-    "ping": {},
+PICTURE = {"source": {"url": "https://example.com/boat.jpg"}, "wait_seconds": 0}
+PROMPT = {"prompt": "A paper boat"}
+AGENTS_SOURCE = {"generation_id": f"{AGENTS.id_prefix}{SOURCE}"}
+FILE = {"mime_type": "image/png", "wait_seconds": 0}
+COMPLETING = "upload_file file_id"
+CALLS = {
+    ask.name: ask
+    for ask in (
+        Ask("paid", "create_generation", PROMPT),
+        Ask("paid", "modify_video", {"media_url": CLIP, "mode": "flex_1"}),
+        Ask("paid", "reframe_video", {"media_url": CLIP, "aspect_ratio": "1:1"}),
+        Ask("paid", "upscale_generation", {"generation_id": SOURCE, "resolution": "4k"}),
+        Ask("paid", "add_audio", {"generation_id": SOURCE, "prompt": "Waves"}),
+        Ask("paid", "generate_image", {**PROMPT, "wait_seconds": 0}),
+        Ask("paid", "reframe_image", {"media_url": CLIP, "aspect_ratio": "1:1", "wait_seconds": 0}),
+        Ask("reads", "get_generation", {"generation_id": SOURCE}),
+        Ask("wait", WAITING, {"generation_id": SOURCE, "timeout_seconds": WAIT_SECONDS}),
+        Ask("reads", "list_generations", {}),
+        Ask("delete", "delete_generation", {"generation_id": SOURCE}),
+        Ask("reads", "get_credits", {}),
+        Ask("reads", "list_concepts", {}),
+        Ask("reads", "get_camera_motions", {}),
+        Ask("reads", "ping", {}),
+        Ask("computes", "estimate_cost", {"tool": "create_generation", "arguments": PROMPT}),
+        Ask("paid", "create_generation", {**PROMPT, "model": RAY_3}, RAY_3, api=AGENTS),
+        Ask(
+            "paid",
+            "generate_image",
+            {**PROMPT, "model": "uni-1", "wait_seconds": 0},
+            "uni-1",
+            api=AGENTS,
+        ),
+        Ask("paid", "edit_image", {**PROMPT, **PICTURE}, api=AGENTS),
+        Ask("paid", "extract_layers", PICTURE, api=AGENTS),
+        Ask("reads", "get_generation", AGENTS_SOURCE, "agents", api=AGENTS),
+        Ask(
+            "wait",
+            WAITING,
+            {**AGENTS_SOURCE, "timeout_seconds": WAIT_SECONDS},
+            "agents",
+            api=AGENTS,
+        ),
+        Ask("reads", "upload_file", {**FILE, "size_bytes": 4_000}, "size_bytes", api=AGENTS),
+        Ask("reads", "upload_file", {**FILE, "data": "AAAA"}, "data", api=AGENTS),
+        Ask("reads", "upload_file", {"file_id": SOURCE}, "file_id", api=AGENTS),
+        Ask("reads", "list_files", {}, api=AGENTS),
+        Ask("delete", "delete_file", {"file_id": SOURCE}, api=AGENTS),
+        Ask("reads", "ping", {}, "agents", api=AGENTS),
+    )
 }
 
 UNSENT = Cell("unavailable", 0), Cell("unavailable", 0), Cell("unavailable", 0)
@@ -369,7 +443,7 @@ def faults() -> Iterator[str]:
     alike: dict[tuple[str, ...], list[str]] = {}
     for row in ROWS:
         alike.setdefault(row.outcomes, []).append(row.fault)
-    yield "| fault | reads | delete | paid | wait |"
+    yield "| fault | reads, uploads | delete | paid | wait |"
     yield f"|{'---|' * 5}"
     for outcomes, names in alike.items():
         yield f"| {' | '.join(('; '.join(names), *outcomes))} |"

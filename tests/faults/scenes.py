@@ -16,25 +16,40 @@ from tests.tools.calls import JOB_ID as MADE
 UNREAD = Seen("", "", [], b"")
 WORDS = ["Orbit Left", "Crane Up"]
 JOB = {"id": MADE, "state": "queued"}
+AGENTS_PATH = "/agents/v1"
+FILE = {"id": MADE, "state": "pending"}
 CUT = f'{{"id": "{MADE}", "sta'.encode()
 STALE = answer_of(200, b'{"id": "00000000-0000-4000-8000-000000000000", "credit_balance": 0}')
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def _good_answer(seen: Seen) -> tuple[int, object]:
-    path = urlsplit(seen.target).path
+    path = urlsplit(seen.target).path.removeprefix(AGENTS_PATH)
     if seen.method == "POST":
-        return 201, JOB
+        return 201, _made(path)
     if seen.method == "DELETE":
         return 204, None
     words = {"/generations/camera_motion/list": WORDS, "/generations/concepts/list": WORDS}
     fixed = {
         **words,
         "/generations": {"generations": [JOB], "has_more": False},
+        "/files": {"data": [FILE], "has_more": False},
         "/credits": {"credit_balance": 1250},
         "/ping": {"message": "pong"},
     }
     return 200, fixed.get(path) or {"id": path.rsplit("/", 1)[-1], "state": "completed"}
+
+
+def _made(path: str) -> object:
+    """What a POST makes: a job, a file, or of a file that was sent one that is ready."""
+    match path.split("/"):
+        case ["", "files"]:
+            upload = {"url": "https://storage.example/put", "method": "PUT"}
+            return {**FILE, "file": FILE, "upload": upload}
+        case ["", "files", file_id, "complete"]:
+            return {"id": file_id, "state": "ready"}
+        case _:
+            return JOB
 
 
 def good_bytes(seen: Seen, *headers: str) -> bytes:

@@ -4,18 +4,16 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 
 import pytest
 from fastmcp.client.client import CallToolResult
 
 from luma_mcp.errors import LumaMcpError
-from luma_mcp.luma.sending import MAY_EXIST
+from luma_mcp.luma.apis import APIS
 from luma_mcp.tools import build_tools
-from tests.conftest import KEY
-from tests.faults.matrix import CALLS, PAID, ROWS, SOURCE, WAIT_SECONDS, Cell, Row
-from tests.faults.scenes import JOB, MADE, WORDS, good
-from tests.faults.stage import Stage, staged
+from tests.faults.matrix import CALLS, ROWS, SOURCE, WAIT_SECONDS, Ask, Cell, Row
+from tests.faults.scenes import AGENTS_PATH, FILE, UNREAD, WORDS, good
+from tests.faults.stage import KEYS, Stage, staged
 from tests.luma.upstream import Line, Scene
 from tests.tools.calls import text_of
 
@@ -23,17 +21,31 @@ CODES = {kind.code for kind in LumaMcpError.__subclasses__()} - {"internal"}
 INNER = re.compile(
     r"Traceback|aiohttp|httpx|pydantic|luma_mcp|127\.0\.0\.1|localhost|luma\.invalid|Error\b|0x\d"
 )
+# What good answers hold at least, by the tool, but for those that create a job.
 ANSWERS: dict[str, Mapping[str, object]] = {
-    **dict.fromkeys(PAID, JOB),
-    "get_generation": {"id": SOURCE, "state": "completed"},
-    "wait_for_generation": {"id": SOURCE, "state": "completed"},
     "list_generations": {"count": 1},
     "delete_generation": {"id": SOURCE, "deleted": True},
     "get_credits": {"credit_balance_cents": 1250},
     "list_concepts": {"concepts": WORDS},
     "get_camera_motions": {"camera_motions": WORDS, "source": "camera_motion"},
-    "ping": {"message": "pong"},
+    "estimate_cost": {"tool": "create_generation", "model": "ray-2"},
+    "list_files": {"count": 1},
+    "delete_file": {"id": SOURCE, "deleted": True},
 }
+STORED = {"size_bytes": FILE, "data": FILE, "file_id": {"id": SOURCE, "state": "ready"}}
+
+
+def answer_to(ask: Ask) -> Mapping[str, object]:
+    """What a good answer holds at least."""
+    if ask.kind == "paid":
+        return {"id": ask.subject, "state": "queued"}
+    if ask.tool in {"get_generation", "wait_for_generation"}:
+        return {"id": ask.arguments["generation_id"], "state": "completed"}
+    if ask.tool == "ping":
+        return {"apis": [ask.api.name], "message": "pong"}
+    if ask.tool == "upload_file":
+        return {"source": {"file_id": STORED[ask.how]["id"]}}
+    return ANSWERS[ask.tool]
 
 
 def check_words(result: CallToolResult) -> None:
@@ -46,64 +58,78 @@ def check_words(result: CallToolResult) -> None:
     assert fields["advice"] in text
     assert fields["request_id"] in text
     assert (fields["generation_id"] or "") in text
-    assert not (fields["retryable"] and fields["advice"] == MAY_EXIST)
-    assert KEY not in text
+    assert not (fields["retryable"] and fields["advice"] in {api.may_exist for api in APIS})
+    assert not [key for key in KEYS.values() if key in text]
     assert not INNER.search(text)
 
 
-def cell_of(tool: str, result: CallToolResult, sent: int) -> Cell:
+def cell_of(ask: Ask, result: CallToolResult, sent: int) -> Cell:
     """What became of a call."""
     data = result.structured_content
     assert data is not None
     if not result.is_error:
-        assert data | ANSWERS[tool] == data
+        assert data | answer_to(ask) == data
         return Cell(sent=sent)
     check_words(result)
-    named = {"wait_for_generation": SOURCE}.get(tool, MADE)
-    assert data["generation_id"] in {None, named}
+    assert data["generation_id"] in {None, ask.subject}
     return Cell(
         data["code"],
         sent,
-        may_exist=data["advice"] == MAY_EXIST,
+        may_exist=data["advice"] == ask.api.may_exist,
         has_id=data["generation_id"] is not None,
         retry_after=data["retry_after_seconds"],
     )
 
 
 def expected(row: Row) -> dict[str, Cell]:
-    return {tool: replace(row.cell(tool), sent=row.sent(tool)) for tool in CALLS}
+    return {name: row.cell(ask) for name, ask in CALLS.items()}
 
 
-async def alone(stage: Stage, row: Row, tool: str) -> Cell:
+async def alone(stage: Stage, row: Row, ask: Ask) -> Cell:
     """Make a call that meets the fault, and count its requests."""
     stage.play(*row.scenes or (good,))
     if row.is_warm:
         await stage.call("ping")
     before = len(stage.upstream.seen)
-    result = await stage.call(tool)
-    return cell_of(tool, result, len(stage.upstream.seen) - before)
+    result = await stage.call(ask.name)
+    return cell_of(ask, result, len(stage.upstream.seen) - before)
 
 
 async def together(stage: Stage, row: Row) -> dict[str, Cell]:
     """Make all calls at the same time; which requests were whose shows only in their sum."""
     stage.play(*row.scenes)
     async with asyncio.TaskGroup() as group:
-        calls = {tool: group.create_task(stage.call(tool)) for tool in CALLS}
-    assert len(stage.upstream.seen) == sum(row.sent(tool) for tool in CALLS)
-    paid = Counter(seen.target for seen in stage.upstream.seen if seen.method == "POST")
-    assert set(paid.values()) <= {1}
-    return {tool: cell_of(tool, call.result(), row.sent(tool)) for tool, call in calls.items()}
+        calls = {name: group.create_task(stage.call(name)) for name in CALLS}
+    sent = {name: cell.sent for name, cell in expected(row).items()}
+    assert len(stage.upstream.seen) == sum(sent.values())
+    assert set(Counter(paid_requests(stage)).values()) <= {1}
+    return {name: cell_of(CALLS[name], call.result(), sent[name]) for name, call in calls.items()}
 
 
-async def check_a_created_job_outlives(stage: Stage, row: Row) -> None:
+def paid_requests(stage: Stage, start: int = 0) -> list[tuple[str, bytes]]:
+    """What was asked of Luma that costs."""
+    return [
+        (seen.target, seen.body)
+        for seen in stage.upstream.seen[start:]
+        if seen.method == "POST" and not seen.target.startswith(f"{AGENTS_PATH}/files")
+    ]
+
+
+async def check_created_jobs_outlive(stage: Stage, row: Row) -> None:
     """Waiting for a job that was just paid for is never an error, whatever waiting meets."""
-    before = len(stage.upstream.seen)
-    stage.play(good, *row.scenes)
-    result = await stage.call("generate_image", wait_seconds=WAIT_SECONDS)
-    assert not result.is_error
-    assert result.structured_content is not None
-    assert result.structured_content["id"] == MADE
-    assert [seen.method for seen in stage.upstream.seen[before:]].count("POST") == 1
+    creating = ("generate_image", "generate_image uni-1")
+    for names in [creating] if row.at_once else [(name,) for name in creating]:
+        before = len(stage.upstream.seen)
+        stage.play(*[good] * len(names), *row.scenes)
+        async with asyncio.TaskGroup() as group:
+            calls = {
+                name: group.create_task(stage.call(name, wait_seconds=WAIT_SECONDS))
+                for name in names
+            }
+        for name, call in calls.items():
+            assert not call.result().is_error
+            assert (call.result().structured_content or {})["id"] == CALLS[name].subject
+        assert len(paid_requests(stage, before)) == len(names)
 
 
 def all_at_luma(number: int, scene: Scene) -> Scene:
@@ -122,12 +148,12 @@ async def check_all_is_well(stage: Stage, scene: Scene, slots: int) -> None:
     stage.play(all_at_luma(slots, scene))
     async with asyncio.TaskGroup() as group:
         for _ in range(slots):
-            group.create_task(stage.client.call_tool("get_credits"))
+            group.create_task(stage.call("get_credits"))
     stage.play(scene)
-    for tool in ("create_generation", "wait_for_generation"):
+    for name in ("create_generation", "wait_for_generation", "upload_file data"):
         before = len(stage.upstream.seen)
-        result = await stage.call(tool)
-        assert cell_of(tool, result, len(stage.upstream.seen) - before) == Cell()
+        result = await stage.call(name)
+        assert cell_of(CALLS[name], result, len(stage.upstream.seen) - before) == Cell()
 
 
 async def check_nothing_is_left(stage: Stage) -> None:
@@ -136,8 +162,16 @@ async def check_nothing_is_left(stage: Stage) -> None:
     await stage.talks_end()
 
 
+def check_keys(stage: Stage) -> None:
+    """Each API heard of its own key alone."""
+    for seen in stage.upstream.seen:
+        api = "agents" if seen.target.startswith(AGENTS_PATH) else "dream_machine"
+        expected = f"Bearer {KEYS[api]}"
+        assert seen == UNREAD or dict(seen.headers)["authorization"] == expected
+
+
 def test_the_matrix_has_every_tool() -> None:
-    assert set(CALLS) == set(build_tools())
+    assert {ask.tool for ask in CALLS.values()} == set(build_tools())
 
 
 async def perform(stage: Stage, row: Row) -> None:
@@ -146,17 +180,16 @@ async def perform(stage: Stage, row: Row) -> None:
     if row.at_once:
         outcomes = await together(stage, row)
     else:
-        outcomes = {tool: await alone(stage, row, tool) for tool in CALLS}
+        outcomes = {name: await alone(stage, row, ask) for name, ask in CALLS.items()}
     assert outcomes == expected(row)
     if row.waits_after_creation:
-        await check_a_created_job_outlives(stage, row)
+        await check_created_jobs_outlive(stage, row)
     if row.recovered is not None:
         if not row.scenes:
             await stage.open()
         await check_all_is_well(stage, row.recovered, row.slots)
     await check_nothing_is_left(stage)
-    authorized = {dict(seen.headers).get("authorization") for seen in stage.upstream.seen}
-    assert authorized <= {f"Bearer {KEY}", None}
+    check_keys(stage)
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.is_usual], ids=lambda row: row.fault)

@@ -8,10 +8,10 @@ import pytest
 from luma_mcp.errors import BadResponse
 from luma_mcp.luma.dream_machine import DreamMachine
 from luma_mcp.luma.dream_machine_models import CreateVideo
-from luma_mcp.luma.sending import MAY_EXIST
 from tests.clocks import settle
 from tests.faults.scenes import MADE, STALE, good, good_bytes
 from tests.luma.upstream import Line, Scene, answer_of, answering, open_sender, playing
+from tests.messages import MAY_EXIST
 
 BOAT = CreateVideo(model="ray-2", prompt="A paper boat")
 STRAYS = {

@@ -85,8 +85,12 @@ class Faults(logging.Handler):
 
 
 def headers_of(key: str, era: str, message: object) -> Headers:
-    """Give the headers that a client of one protocol era sends along with a message."""
-    headers = [ACCEPT, JSON_TYPE, (b"authorization", f"Bearer {key}".encode())]
+    """Give the headers that a client of one protocol era sends along with a message.
+
+    The key for Dream Machine comes with one for the Agents API.
+    """
+    agents_key = (b"x-luma-agents-api-key", f"luma-api-{key}".encode())
+    headers = [ACCEPT, JSON_TYPE, (b"authorization", f"Bearer {key}".encode()), agents_key]
     if era != MODERN or not isinstance(message, dict):
         return headers
     params = message.get("params")

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 Json = dict[str, Any]
 Value = st.SearchStrategy[Any]
 
-CLIP = "@clip@"  # to be replaced by the id of a clip that exists
+# To be replaced by the ids of things that exist: a clip of either API, a picture and a file.
+CLIP, NEWER_CLIP, PICTURE, FILE = "@clip@", "@newer clip@", "@picture@", "@file@"
 UNKNOWN_ID = "123e4567-e89b-12d3-a456-426614174000"
 IDS = (
     UNKNOWN_ID,
@@ -146,9 +147,24 @@ def _texts(schema: Json) -> Value:
     made = st.from_regex(schema["pattern"]).filter(
         lambda text: len(text) <= schema.get("maxLength", 4096)
     )
-    if schema["pattern"].startswith("^http"):
-        return st.sampled_from(URLS[:3]) | made
-    return st.just(CLIP) | st.sampled_from([CLIP, UNKNOWN_ID]) | made
+    return st.sampled_from(_known(schema["pattern"])) | made
+
+
+def _known(pattern: str) -> tuple[str, ...]:
+    """Name some values of a pattern that mean something."""
+    if pattern.startswith("^http"):
+        return URLS[:3]
+    if "agents:" in pattern:
+        return CLIP, CLIP, NEWER_CLIP, PICTURE, UNKNOWN_ID, f"agents:{UNKNOWN_ID}"
+    if "0-9a-fA-F" in pattern:
+        return FILE, FILE, UNKNOWN_ID
+    return "image/png", "video/mp4", "text/html"
+
+
+def _numbers(schema: Json) -> Value:
+    above = "exclusiveMinimum" in schema
+    least = schema.get("exclusiveMinimum" if above else "minimum")
+    return st.floats(least, schema.get("maximum"), exclude_min=above)
 
 
 def _objects(schema: Json) -> Value:
@@ -162,7 +178,7 @@ _KINDS = {
     "object": _objects,
     "boolean": lambda _: st.booleans(),
     "integer": lambda schema: st.integers(schema.get("minimum"), schema.get("maximum")),
-    "number": lambda schema: st.floats(schema.get("minimum"), schema.get("maximum")),
+    "number": _numbers,
     "array": lambda schema: st.lists(
         allowed_by(schema["items"]),
         min_size=schema.get("minItems", 0),
@@ -174,7 +190,7 @@ _KINDS = {
 def allowed_by(schema: Json) -> Value:
     """Draw values that a schema allows, of the few words that the tools' schemas are made of."""
     known = {"title", "description", "default", "enum", "type", "pattern", "properties", "required"}
-    known |= {"additionalProperties", "items", "minimum", "maximum"}
+    known |= {"additionalProperties", "items", "minimum", "maximum", "exclusiveMinimum"}
     known |= {f"{least}{what}" for least in ("min", "max") for what in ("Length", "Items")}
     assert set(schema) <= known, "A word that no value is drawn by would be broken by chance"
     return st.sampled_from(schema["enum"]) if "enum" in schema else _KINDS[schema["type"]](schema)

@@ -1,6 +1,7 @@
 """Arguments of every shape, for every tool, from the published schemas and beyond them."""
 
 import json
+from base64 import b64encode
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -14,9 +15,19 @@ from hypothesis import strategies as st
 from tests.foreign.conftest import ON_A_SOCKET
 from tests.foreign.doors import LEGACY, Door, fields_in, message_in
 from tests.foreign.examples import examples
-from tests.foreign.strategies import CLIP, Json, allowed_by, broken, is_plain
+from tests.foreign.strategies import (
+    CLIP,
+    FILE,
+    NEWER_CLIP,
+    PICTURE,
+    Json,
+    allowed_by,
+    broken,
+    is_plain,
+)
 from tests.foreign.upstreams import Watched
 from tests.messages import MODERN
+from tests.sandbox.pictures import paint
 
 KEY = "luma-canary-of-arguments"
 SNAPSHOTS = Path(__file__).parent.parent / "tools" / "snapshots"
@@ -27,36 +38,48 @@ ERAS = st.sampled_from([LEGACY, MODERN])
 
 
 CREATING = {
-    name
-    for name, tool in TOOLS.items()
-    if not (tool["annotations"]["readOnlyHint"] or tool["annotations"]["destructiveHint"])
+    name for name, tool in TOOLS.items() if "max_cost_usd" in tool["inputSchema"]["properties"]
 }
+# What calls can name, and how it is made.
+BOAT = {"prompt": "a boat", "wait_seconds": 9}
+SMALL_FILE = {"mime_type": "image/png", "data": b64encode(paint("PNG")).decode()}
+THINGS: dict[str, tuple[str, Json]] = {
+    CLIP: ("create_generation", BOAT),
+    NEWER_CLIP: ("create_generation", {**BOAT, "model": "ray-3.2"}),
+    PICTURE: ("generate_image", {**BOAT, "model": "uni-1"}),
+    FILE: ("upload_file", {**SMALL_FILE, "wait_seconds": 9}),
+}
+DELETED = {"delete_generation": CLIP, "delete_file": FILE}
 NO_MESSAGE = {-32700, -32600, -32602}
 
 
 @dataclass
 class Tools:
-    """The tools before a sandbox, with a clip to name, and what came of the calls."""
+    """The tools before a sandbox, with things to name, and what came of the calls."""
 
     door: Door
     asked: Watched
-    clip: str = ""
+    ids: dict[str, str] = field(default_factory=dict)
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    async def make_clip(self) -> None:
-        """Make the clip that calls can name."""
-        first = {"prompt": "a boat", "wait_seconds": 9}
-        answer = await self.door.call(KEY, LEGACY, "create_generation", first)
-        clip = fields_in(answer, TOOLS["create_generation"]["outputSchema"])
-        assert clip["state"] == "completed"
-        self.clip = clip["id"]
+    async def make(self, thing: str) -> None:
+        """Make a thing that calls can name."""
+        tool, arguments = THINGS[thing]
+        answer = await self.door.call(KEY, LEGACY, tool, arguments)
+        made = fields_in(answer, TOOLS[tool]["outputSchema"])
+        made = made.get("file", made)
+        assert made["state"] in {"completed", "ready"}
+        self.ids[thing] = made["id"]
 
     async def call(self, tool: str, era: str, arguments: Any) -> None:  # noqa: ANN401 - any JSON
         """Call one, and check what has to hold whatever the arguments are."""
-        if tool == "delete_generation":
-            await self.make_clip()
+        if tool in DELETED:
+            await self.make(DELETED[tool])
         self.asked.asked.clear()
-        arguments = json.loads(json.dumps(arguments).replace(CLIP, self.clip))
+        text = json.dumps(arguments)
+        for thing, made in self.ids.items():
+            text = text.replace(thing, made)
+        arguments = json.loads(text)
         answer = await self.door.call(KEY, era, tool, arguments)
         if answer.status_code == 200:
             self._check(tool, fields_in(answer, TOOLS[tool]["outputSchema"]))
@@ -74,21 +97,30 @@ class Tools:
         statuses = [status for method, _, status in self.asked.asked if method == "POST"]
         if code == "invalid_request":
             assert all(400 <= status < 500 for status in statuses), "refused, and yet made"
-        elif code == "ok":
+        elif code == "ok" and tool != "upload_file":
             assert [status // 100 for status in statuses] == [2] * (tool in CREATING)
+        assert len(statuses) <= 1
+        assert tool != "estimate_cost" or not self.asked.asked
 
 
 @pytest.fixture
 async def tools(before_sandbox: tuple[Door, Watched]) -> AsyncIterator[Tools]:
     """All tools, most of which have been called afterwards."""
     tools = Tools(*before_sandbox)
-    await tools.make_clip()
+    for thing in THINGS:
+        await tools.make(thing)
     yield tools
     assert len({tool for tool, _ in tools.outcomes}) > len(TOOLS) // 2
 
 
 def _allowed(tool: str) -> st.SearchStrategy[Json]:
-    return allowed_by(TOOLS[tool]["inputSchema"])
+    if tool != "estimate_cost":
+        return allowed_by(TOOLS[tool]["inputSchema"])
+    asked = [
+        st.fixed_dictionaries({"tool": st.just(creating), "arguments": _allowed(creating)})
+        for creating in sorted(CREATING)
+    ]
+    return st.one_of(asked)
 
 
 def _beyond(tool: str) -> st.SearchStrategy[Any]:

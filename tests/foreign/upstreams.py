@@ -18,7 +18,7 @@ from tests.foreign.doors import Door, Faults
 from tests.servers import serving
 from tests.services import STEPS_OF_A_LOOK
 
-PREFIX = "/dream-machine/v1"
+PREFIX, AGENTS_PREFIX = "/dream-machine/v1", "/agents/v1"
 # An idle connection may be closed just as the next example begins to use it, which is a doubt.
 HANGING_UP = {"Connection": "close"}
 MANY = 10**9
@@ -28,11 +28,15 @@ ENDLESS = Behaviour(
     video_concurrent=MANY,
     image_creates_per_minute=MANY,
     image_concurrent=MANY,
+    agents_creates_per_minute=MANY,
+    agents_concurrent=MANY,
+    max_files_per_account=MANY,
     max_jobs_per_account=MANY,
     queued_seconds=0.25,
     dreaming_seconds=0.5,
     image_queued_seconds=0.25,
     image_dreaming_seconds=0.5,
+    ingest_seconds=0.5,
 )
 
 
@@ -76,7 +80,8 @@ async def open_door(
     pace = Pace(clock or HastyClock(STEPS_OF_A_LOOK), spread=lambda: 0.0)
     with faults.listening():
         async with serving(upstream) as url:
-            app = build_app(load_settings(dream_machine_url=url + PREFIX), pace=pace)
+            settings = load_settings(dream_machine_url=url + PREFIX, agents_url=url + AGENTS_PREFIX)
+            app = build_app(settings, pace=pace)
             if on_a_socket:
                 async with serving(app) as own_url, httpx.AsyncHTTPTransport() as transport:
                     yield Door(transport, own_url, faults)
