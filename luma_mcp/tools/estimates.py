@@ -1,34 +1,23 @@
 """The tool that says what a job would cost, before anything is sent."""
 
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastmcp.tools import tool
 from pydantic import Field
 
+from luma_mcp.luma.catalogue import Operation
 from luma_mcp.services import Caller
 from luma_mcp.tools import images, videos
 from luma_mcp.tools.definition import COMPUTES, LumaTool
 from luma_mcp.tools.results import Result
 from luma_mcp.wording import dollars
 
-CreatingTool = Literal[
-    "create_generation",
-    "modify_video",
-    "reframe_video",
-    "upscale_generation",
-    "add_audio",
-    "generate_image",
-    "reframe_image",
-    "edit_image",
-    "extract_layers",
-]
-
 
 class CostEstimate(Result):
     """What one call of a creating tool would cost."""
 
-    tool: CreatingTool
+    tool: Operation
     model: str | None = Field(description="Null where there is none to choose.")
     estimated_cost_usd: float | None = Field(description="Null if no price is known.")
     basis: str = Field(description="How it was computed, or why it is unknown.")
@@ -46,7 +35,7 @@ class CostEstimate(Result):
 
 
 @cache
-def _tool_named(name: CreatingTool) -> LumaTool:
+def _tool_named(name: Operation) -> LumaTool:
     group = videos if hasattr(videos, name) else images
     return LumaTool.of(getattr(group, name))
 
@@ -54,7 +43,7 @@ def _tool_named(name: CreatingTool) -> LumaTool:
 @tool(title="Estimate a cost", tags={"account", "videos", "images"}, annotations=COMPUTES)
 async def estimate_cost(
     caller: Caller,  # noqa: ARG001 - every tool is told who calls; here nobody needs a key
-    tool: Annotated[CreatingTool, Field(description="The tool that would create the job.")],
+    tool: Annotated[Operation, Field(description="The tool that would create the job.")],
     arguments: Annotated[
         dict[str, Any], Field(description="The arguments that it would be called with.")
     ],

@@ -141,6 +141,16 @@ async def refusal(client: Client, tool: str, /, **arguments: object) -> Json:
     return result.structured_content
 
 
+async def refused(tool: str, /, **arguments: object) -> Json:
+    """The error of a call of which Luma hears nothing."""
+    upstream = Upstream()
+    async with client_of(upstream, BOTH) as client:
+        error = await refusal(client, tool, **arguments)
+    assert error["code"] == "invalid_request"
+    assert upstream.asked == []
+    return error
+
+
 async def modern_call(app: ASGIApp, tool: str, arguments: Json, **headers: str) -> httpx.Response:
     """Call a tool over HTTP in protocol 2026-07-28: one POST, no session."""
     params = {"name": tool, "arguments": arguments, "_meta": META}

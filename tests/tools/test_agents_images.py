@@ -2,8 +2,18 @@
 
 import pytest
 
-from tests.tools.calls import BOTH, Json, Upstream, call, client_of, data, lines_of, links_of
-from tests.tools.test_agents_videos import PICTURE, refused, sent
+from tests.tools.calls import (
+    BOTH,
+    Json,
+    Upstream,
+    call,
+    client_of,
+    data,
+    lines_of,
+    links_of,
+    refused,
+)
+from tests.tools.test_agents_videos import PICTURE, sent
 from tests.tools.test_creating import FILE_ID, JOB, JOB_ID, OF_AGENTS
 from tests.tools.test_waiting import AGENTS_GET, POST
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.tools.calls import BOTH, Json, Upstream, call, client_of, data, lines_of, refusal
+from tests.tools.calls import BOTH, Json, Upstream, call, client_of, data, lines_of, refused
 from tests.tools.test_creating import FILE_ID, JOB, JOB_ID, OF_AGENTS
 from tests.tools.test_waiting import AGENTS_GET, AGENTS_POST, POST
 
@@ -21,16 +21,6 @@ async def sent(tool: str, path: str = AGENTS_POST, **arguments: object) -> Json:
         await data(client, tool, **arguments, wait_seconds=0)
     (body,) = upstream.bodies
     return json.loads(body)
-
-
-async def refused(tool: str, **arguments: object) -> Json:
-    """The error of a call of which Luma hears nothing."""
-    upstream = Upstream()
-    async with client_of(upstream, BOTH) as client:
-        error = await refusal(client, tool, **arguments)
-    assert error["code"] == "invalid_request"
-    assert upstream.asked == []
-    return error
 
 
 async def test_what_a_video_of_ray_3_2_does_not_need_is_not_sent() -> None:

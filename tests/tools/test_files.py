@@ -23,6 +23,7 @@ from tests.tools.calls import (
     lines_of,
     modern_call,
     refusal,
+    refused,
 )
 from tests.tools.test_creating import FILE_ID
 
@@ -60,16 +61,6 @@ WAYS: Json = {
 
 def in_base64(size: int) -> str:
     return base64.b64encode(bytes(size)).decode()
-
-
-async def refused(tool: str, **arguments: object) -> Json:
-    """The error of a call of which Luma hears nothing."""
-    upstream = Upstream()
-    async with client_of(upstream, BOTH) as client:
-        error = await refusal(client, tool, **arguments)
-    assert error["code"] == "invalid_request"
-    assert upstream.asked == []
-    return error
 
 
 @pytest.mark.parametrize(
