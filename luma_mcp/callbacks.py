@@ -7,7 +7,6 @@ callback that reaches it does nothing, and waits there go on as they would witho
 """
 
 import secrets
-from typing import Protocol
 
 from luma_mcp.sealing import Sealer
 from luma_mcp.telemetry import get_logger
@@ -18,15 +17,6 @@ PATH = "/callbacks"
 PURPOSE = "callback"
 # Far longer than any job takes; a token that has expired only makes waiting a little slower.
 LIFETIME_SECONDS = 24 * 3600
-
-
-class Accepted(Protocol):
-    """A job, with what Luma repeats of its request."""
-
-    @property
-    def callback_url(self) -> str | None:
-        """Whom Luma tells about it."""
-        ...
 
 
 class Callbacks:
@@ -62,9 +52,12 @@ class Callbacks:
         claims = self._sealer.open(PURPOSE, token)
         return CallSign(claims["key"], claims["name"]) if claims else None
 
-    def call_sign_of(self, job: Accepted) -> CallSign | None:
-        """Read from a job how its callbacks call it; None if they do not come here."""
-        url = job.callback_url
+    def call_sign_of(self, followed: object) -> CallSign | None:
+        """Read from a job how its callbacks call it; None if they do not come here.
+
+        What else is waited for, such as a file, has none.
+        """
+        url = getattr(followed, "callback_url", None)
         if url is None or not url.startswith(self._base):
             return None
         return self.read(url.removeprefix(self._base))

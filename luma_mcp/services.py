@@ -192,7 +192,9 @@ class Caller:
         look = partial(_look_at_file, self.agents, key, name.id)
         try:
             return await self.services.waiting_room.wait(name, look, seconds, known=file) or file
-        except LumaMcpError:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the file is there
+            if not isinstance(error, LumaMcpError) or isinstance(error, Internal):
+                _log.exception("fault", file_id=file.id)
             return file
 
     def _api_of(self, generation_id: str) -> DreamMachine | Agents:

@@ -74,7 +74,7 @@ class Agents:
         bare = checked_id(generation_id, AGENTS)
         call = Call("GET", f"/generations/{bare}", attempts=attempts)
         job = read(Generation, await self._sender.send(call, self._auth)).to_job()
-        return job if job.id else replace(job, id=f"{AGENTS.id_prefix}{bare}")
+        return exchange.about(job, f"{AGENTS.id_prefix}{bare}")
 
     async def begin_upload(self, request: CreateFile) -> tuple[File, PresignedUpload | None]:
         """POST /files as JSON: the answer says where the bytes are to be PUT."""

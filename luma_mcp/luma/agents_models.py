@@ -1,5 +1,8 @@
 """What the Agents API takes and gives: as Luma's SDK has it (luma-agents 0.5), field by field.
 
+Left out are user_id, of which this server knows nothing, and media inline in base64, which would
+have to pass through a model's context; small files are uploaded instead.
+
 Requests are strict about names; unset members are not sent, so that Luma's own defaults apply.
 Answers are lenient: their members may be missing or null, unknown ones are kept.
 """

@@ -3,144 +3,34 @@
 They are those of Luma's guides and API reference (docs.agents.lumalabs.ai) and of its SDK
 (luma-agents 0.5); where these differ, a comment says which one is followed. The texts speak of the
 tools' parameters: frame0 and frame1 for start_frame and end_frame, mode for strength.
+
+What a model does not know or have, and too long lists, are refused before by `model_rules`; what
+is not exactly one picture or video by `tools.requests`; what is out of range by the tools' types.
 """
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, get_args
 
 from luma_mcp.errors import InvalidRequest
 from luma_mcp.luma.agents_limits import (
     MANGA_RATIOS,
-    MAX_EDIT_REFERENCES,
     MAX_FILE_BYTES,
-    MAX_IMAGE_REFERENCES,
     MAX_LAYERING_PROMPT,
     MAX_PROMPT,
     MIN_PROMPT,
 )
-from luma_mcp.luma.agents_models import (
-    CreateFile,
-    CreateGeneration,
-    ImageModel,
-    ImageRatio,
-    ImageRef,
-    Type,
-    VideoModel,
-    VideoOptions,
-    VideoRatio,
-)
+from luma_mcp.luma.agents_models import CreateFile, CreateGeneration, ImageRef
 from luma_mcp.luma.agents_video_rules import (
-    check_keyframes,
+    check_indexes,
     check_options,
     edit_of,
+    has_frames,
     has_resolution,
     is_upright_1080p,
+    options_of,
 )
 from luma_mcp.settings import is_loopback
-
-_Media = Literal["image", "video"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Kind:
-    """What a type of request takes.
-
-    Attributes:
-        act: What it does, to begin a sentence.
-        takes: Members of the request, besides those that all have.
-        options: Members of `video`.
-        source: What its source shows; it is required where there is one.
-    """
-
-    act: str
-    models: tuple[str, ...]
-    takes: frozenset[str]
-    ratios: tuple[str, ...] = ()
-    options: frozenset[str] = frozenset()
-    source: _Media | None = None
-    references: int = 0
-    max_prompt: int = MAX_PROMPT
-
-
-_UNI, _RAY = get_args(ImageModel), get_args(VideoModel)
-_PICTURE = frozenset({"aspect_ratio", "style", "output_format", "image_ref", "web_search"})
-_KINDS: dict[Type, _Kind] = {
-    "image": _Kind(
-        act="Making a picture",
-        models=_UNI,
-        takes=_PICTURE,
-        ratios=get_args(ImageRatio),
-        references=MAX_IMAGE_REFERENCES,
-    ),
-    "image_edit": _Kind(
-        act="Editing a picture",
-        models=_UNI,
-        takes=_PICTURE | {"source"},
-        ratios=get_args(ImageRatio),
-        source="image",
-        references=MAX_EDIT_REFERENCES,
-    ),
-    "video": _Kind(
-        act="Making a video",
-        models=_RAY,
-        takes=frozenset({"aspect_ratio", "video"}),
-        ratios=get_args(VideoRatio),
-        options=frozenset(VideoOptions.model_fields) - {"source_position", "edit"},
-    ),
-    "video_edit": _Kind(
-        act="Modifying a video",
-        models=_RAY,
-        takes=frozenset({"aspect_ratio", "source", "video"}),
-        ratios=get_args(VideoRatio),
-        options=frozenset({"resolution", "hdr", "exr_export", "start_frame", "edit"}),
-        source="video",
-    ),
-    "video_reframe": _Kind(
-        act="Reframing a video",
-        models=_RAY,
-        takes=frozenset({"aspect_ratio", "source", "video"}),
-        ratios=get_args(VideoRatio),
-        options=frozenset({"resolution", "source_position"}),
-        source="video",
-    ),
-    "layering": _Kind(
-        act="Extracting layers",
-        models=("uni-1",),
-        takes=frozenset({"source", "layering"}),
-        source="image",
-        max_prompt=MAX_LAYERING_PROMPT,
-    ),
-}
-
-# The members that not every type takes: what the tools call them, and where they belong.
-_FOREIGN: dict[str, tuple[str, str]] = {
-    "aspect_ratio": ("aspect_ratio", "Leave it out: the result has the ratio of its source."),
-    "style": ("style", "Leave it out; it is for generate_image and edit_image."),
-    "output_format": ("format", "Leave it out; it is for generate_image and edit_image."),
-    "image_ref": ("image_ref", "Leave it out; it is for generate_image and edit_image."),
-    "source": ("source", "Leave it out; edit_image changes a picture, modify_video a video."),
-    "layering": ("resolution of layers", "Leave it out; it is for extract_layers."),
-    "video": ("options of a video", "Leave them out; create_generation makes videos."),
-    "web_search": ("web_search", "Leave it out; it is for generate_image and edit_image."),
-}
-_FOREIGN_OPTIONS: dict[str, tuple[str, str]] = {
-    "duration": ("duration", "Leave it out: the result is as long as its source."),
-    "loop": ("loop", "Leave it out; create_generation makes loops."),
-    "hdr": ("hdr", "Leave it out; create_generation and modify_video make HDR."),
-    "exr_export": ("exr_export", "Leave it out; create_generation and modify_video export EXR."),
-    "start_frame": ("first frame", "Leave it out; modify_video takes a first_frame_url."),
-    "end_frame": ("last frame", "Leave it out; modify_video takes indexed_keyframes."),
-    "keyframes": ("frames of a new video", "Leave them out; modify_video has its own."),
-    "keyframe_indexes": ("frames of a new video", "Leave them out; modify_video has its own."),
-    "source_position": ("source_position", "Leave it out; it is for reframe_video."),
-    "edit": (
-        "mode, auto_controls, controls or frames of an edit",
-        "Leave them out; they are for modify_video.",
-    ),
-}
 
 
 def check_generation(request: CreateGeneration) -> None:
@@ -154,7 +44,7 @@ def check_generation(request: CreateGeneration) -> None:
 
 
 def warnings_of(request: CreateGeneration) -> list[str]:
-    """Say what Luma may refuse or ignore of a request that breaks no rule."""
+    """Say what Luma may refuse of a request that breaks no rule."""
     return [text for applies, text in _WARNINGS if applies(request)]
 
 
@@ -178,6 +68,19 @@ def check_file(request: CreateFile) -> None:
         _check_expiry(request.expires_at)
 
 
+def check_url(name: str, url: str) -> None:
+    """Refuse a URL that the API does not fetch.
+
+    Raises:
+        InvalidRequest: It is not https.
+    """
+    if not _is_fetchable(url):
+        raise InvalidRequest(
+            f"{name} needs an https URL.",
+            advice="Luma fetches no other: use one, or upload the file.",
+        )
+
+
 _MEDIA_TYPE = re.compile(r"(image|video)/[a-z0-9.+-]+")
 _MOMENT = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
@@ -198,17 +101,8 @@ def _check_expiry(text: str) -> None:
         raise InvalidRequest("expires_at has passed.", advice="Give a later one, or leave it out.")
 
 
-def _check_model(request: CreateGeneration) -> None:
-    kind = _KINDS[request.type]
-    if request.model not in kind.models:
-        raise InvalidRequest(
-            f"{kind.act} is not for {request.model}.",
-            advice=f"Use {' or '.join(kind.models)}.",
-        )
-
-
 def _check_prompt(request: CreateGeneration) -> None:
-    limit = _KINDS[request.type].max_prompt
+    limit = MAX_LAYERING_PROMPT if request.type == "layering" else MAX_PROMPT
     if not request.prompt.strip():
         raise InvalidRequest(
             "Prompt is required.", advice="Say in a sentence or two what you want."
@@ -221,88 +115,26 @@ def _check_prompt(request: CreateGeneration) -> None:
         )
 
 
-def _check_members(request: CreateGeneration) -> None:
-    kind = _KINDS[request.type]
-    options = request.video or VideoOptions()
-    for whole, taken, foreign in (
-        (request, kind.takes, _FOREIGN),
-        (options, kind.options, _FOREIGN_OPTIONS),
-    ):
-        for member, (word, advice) in foreign.items():
-            # What says no, or what is so anyway, asks for nothing.
-            asked = getattr(whole, member) not in (None, False, "auto")
-            if asked and member not in taken:
-                raise InvalidRequest(f"{kind.act} takes no {word}.", advice=advice)
+def _check_references(request: CreateGeneration) -> None:
+    for name, reference in _references(request):
+        if reference and reference.url:
+            check_url(name, reference.url)
 
 
-def _check_source(request: CreateGeneration) -> None:
-    kind = _KINDS[request.type]
-    if kind.source is None:
-        return
-    if request.source is None:
-        raise InvalidRequest(f"{kind.act} needs a source.", advice=_ways(kind.source))
-    _check_reference("source", request.source, kind.source)
-    if kind.source == "video" and request.source.url and not request.source.media_type:
-        raise InvalidRequest(
-            "The URL of a source video needs its media_type.",
-            advice="Give one such as video/mp4.",
-        )
-
-
-def _check_pictures(request: CreateGeneration) -> None:
-    limit = _KINDS[request.type].references
-    if request.image_ref and len(request.image_ref) > limit:
-        raise InvalidRequest(
-            f"{_KINDS[request.type].act} takes at most {limit} pictures in image_ref "
-            f"({len(request.image_ref)} were given).",
-            advice="Keep those that matter most.",
-        )
-    for name, picture in _pictures(request):
-        _check_reference(name, picture, "image")
-
-
-def _pictures(request: CreateGeneration) -> Iterator[tuple[str, ImageRef]]:
-    """Give every picture of a request but its source, and what a tool calls it."""
-    video = request.video or VideoOptions()
+def _references(request: CreateGeneration) -> Iterator[tuple[str, ImageRef | None]]:
+    """Give everything that a request may refer to, and what a tool calls it."""
+    video = options_of(request)
+    yield "source", request.source
     start = "first_frame_url" if request.type == "video_edit" else "keyframes.frame0"
-    lists = (
+    yield start, video.start_frame
+    yield "keyframes.frame1", video.end_frame
+    for name, pictures in (
         ("image_ref", request.image_ref),
         ("indexed_keyframes", video.keyframes),
         ("indexed_keyframes", edit_of(video).keyframes),
-    )
-    for name, frame in ((start, video.start_frame), ("keyframes.frame1", video.end_frame)):
-        if frame is not None:
-            yield name, frame
-    for name, pictures in lists:
+    ):
         for index, picture in enumerate(pictures or ()):
             yield f"{name}[{index}]", picture
-
-
-def _ways(media: _Media) -> str:
-    """Say how a picture or a video can be given."""
-    url = "media_url" if media == "video" else "url"
-    return f"Give exactly one of {url}, generation_id and file_id."
-
-
-def _check_reference(name: str, reference: ImageRef, media: _Media) -> None:
-    ways = (reference.url, reference.generation_id, reference.file_id)
-    given = [way for way in ways if way is not None]
-    if len(given) != 1 or not given[0].strip():
-        raise InvalidRequest(f"{name} must be given in exactly one way.", advice=_ways(media))
-    if reference.url and not _is_fetchable(reference.url):
-        raise InvalidRequest(
-            f"{name} needs an https URL.",
-            advice="Luma fetches no other: use one, or upload the file.",
-        )
-    if reference.media_type is None:
-        return
-    media_type = _MEDIA_TYPE.fullmatch(reference.media_type)
-    if media_type is None or media_type[1] != media:
-        wanted = "a picture" if media == "image" else "a video"
-        raise InvalidRequest(
-            f"{name} must be {wanted}, by its media_type too.",
-            advice=f"Give {wanted}, with a media_type that begins with {media}/.",
-        )
 
 
 def _is_fetchable(url: str) -> bool:
@@ -315,46 +147,32 @@ def _is_fetchable(url: str) -> bool:
         return False
 
 
-def _check_ratio(request: CreateGeneration) -> None:
-    kind, ratio = _KINDS[request.type], request.aspect_ratio
-    if ratio is None:
-        if request.type == "video_reframe":
-            raise InvalidRequest(
-                f"{kind.act} needs an aspect_ratio.",
-                advice=f"Give the one to make of it: {', '.join(kind.ratios)}.",
-            )
-        return
-    if ratio not in kind.ratios:
-        raise InvalidRequest(
-            f"{request.model} does not make the aspect_ratio {ratio}.",
-            advice=f"Use one of {', '.join(kind.ratios)}.",
-        )
-    # An edit has the ratio of its source, whatever its style.
-    if request.type == "image" and request.style == "manga" and ratio not in MANGA_RATIOS:
+def _check_manga(request: CreateGeneration) -> None:
+    ratio = request.aspect_ratio
+    if request.style == "manga" and ratio and ratio not in MANGA_RATIOS:
         raise InvalidRequest(
             f"The style manga does not go with the aspect_ratio {ratio}.",
             advice=f"Use one of {', '.join(MANGA_RATIOS)}, or the style auto.",
         )
 
 
-def _has_anchors(request: CreateGeneration) -> bool:
-    video = request.video or VideoOptions()
-    return video.start_frame is not None or video.end_frame is not None
-
-
 def _is_hdr(request: CreateGeneration) -> bool:
-    return request.video is not None and bool(request.video.hdr)
+    return bool(options_of(request).hdr)
+
+
+def _reuses_a_job(request: CreateGeneration) -> bool:
+    """Tell whether a job is named in image_ref, or as what to take apart."""
+    source = request.source if request.type == "layering" else None
+    pictures = (source, *(request.image_ref or ()))
+    return any(picture is not None and picture.generation_id for picture in pictures)
 
 
 _CHECKS: tuple[Callable[[CreateGeneration], None], ...] = (
-    _check_model,
     _check_prompt,
-    _check_members,
-    _check_source,
-    _check_pictures,
-    _check_ratio,
+    _check_references,
+    _check_manga,
     check_options,
-    check_keyframes,
+    check_indexes,
 )
 _WARNINGS: tuple[tuple[Callable[[CreateGeneration], bool], str], ...] = (
     (
@@ -369,7 +187,9 @@ _WARNINGS: tuple[tuple[Callable[[CreateGeneration], bool], str], ...] = (
     # The SDK says of indexed keyframes that, unlike these, they can be in HDR; the guide does not
     # refuse it.
     (
-        lambda request: _is_hdr(request) and request.type == "video" and _has_anchors(request),
+        lambda request: (
+            _is_hdr(request) and request.type == "video" and has_frames(options_of(request))
+        ),
         "Luma may refuse HDR with frame0 or frame1; indexed_keyframes can be in HDR.",
     ),
     # The guide refuses it of new videos; the SDK speaks of those alone.
@@ -382,9 +202,10 @@ _WARNINGS: tuple[tuple[Callable[[CreateGeneration], bool], str], ...] = (
         "Luma may refuse HDR below 720p.",
     ),
     (
-        lambda request: (
-            request.type in {"image_edit", "video_edit"} and request.aspect_ratio is not None
+        _reuses_a_job,
+        (
+            "Luma documents generation_id for the source of an edit alone; if it refuses, give "
+            "the result's link as url."
         ),
-        "Luma ignores aspect_ratio here: the result has that of the source.",
     ),
 )

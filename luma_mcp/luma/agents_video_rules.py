@@ -1,7 +1,8 @@
-"""Rules of the Agents API across the options of a video, and its guide frames.
+"""Rules of the Agents API across the options of a video, and where its guide frames stand.
 
 Where the guides (docs.agents.lumalabs.ai) and the SDK (luma-agents 0.5) differ, a comment says
-which one is followed.
+which one is followed. Which options there are, and how many guide frames, `model_rules` checks;
+that each is one picture with an index of 0 or more, the tools' types and `tools.requests`.
 """
 
 from collections import Counter
@@ -9,14 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from luma_mcp.errors import InvalidRequest
-from luma_mcp.luma.agents_limits import FRAMES_PER_SECOND, MAX_KEYFRAMES
-from luma_mcp.luma.agents_models import (
-    CreateGeneration,
-    ImageRef,
-    Type,
-    VideoEdit,
-    VideoOptions,
-)
+from luma_mcp.luma.agents_limits import FRAMES_PER_SECOND
+from luma_mcp.luma.agents_models import CreateGeneration, Type, VideoEdit, VideoOptions
 
 _UPRIGHT_RATIOS = ("9:16", "3:4")
 
@@ -35,12 +30,18 @@ def _extends(options: VideoOptions) -> bool:
     return any(frame is not None and frame.generation_id is not None for frame in frames)
 
 
-def _has_frames(options: VideoOptions) -> bool:
+def has_frames(options: VideoOptions) -> bool:
+    """Tell whether it starts from something, or ends on it."""
     return options.start_frame is not None or options.end_frame is not None
 
 
 def _is_long(options: VideoOptions) -> bool:
     return options.duration == "10s"
+
+
+def options_of(request: CreateGeneration) -> VideoOptions:
+    """Give the options of a video, none of which may be set."""
+    return request.video or VideoOptions()
 
 
 def edit_of(options: VideoOptions) -> VideoEdit:
@@ -51,7 +52,7 @@ def edit_of(options: VideoOptions) -> VideoEdit:
 # Of several that are broken the first is told.
 _RULES_OF_GENERATION = (
     _Rule(
-        lambda video: bool(video.keyframes and _has_frames(video)),
+        lambda video: bool(video.keyframes and has_frames(video)),
         "indexed_keyframes cannot be combined with frame0 or frame1.",
         "Give every picture in indexed_keyframes: index 0 is the start, 120 the end of a clip of "
         "5s, 240 that of 10s.",
@@ -73,7 +74,7 @@ _RULES_OF_GENERATION = (
         "Leave hdr out.",
     ),
     _Rule(
-        lambda video: _has_frames(video) and _is_long(video),
+        lambda video: has_frames(video) and _is_long(video),
         "A clip of 10s takes neither frame0 nor frame1.",
         "Use duration 5s, or give the pictures in indexed_keyframes: index 0 is the start, 240 "
         "the end.",
@@ -123,12 +124,6 @@ _RULES_OF_EDIT = (
         "indexed_keyframes cannot be combined with first_frame_url.",
         "Give the first frame in indexed_keyframes, with index 0.",
     ),
-    # A clip as first frame would be an extension, which is documented for new videos only.
-    _Rule(
-        _extends,
-        "The first frame of an edit is a picture, not a generation.",
-        "Give the picture by its URL, or a generation in indexed_keyframes with index 0.",
-    ),
 )
 _RULES_OF_ALL = (
     _Rule(
@@ -149,7 +144,7 @@ def check_options(request: CreateGeneration) -> None:
     Raises:
         InvalidRequest: With Luma's meaning and the way out.
     """
-    options = request.video or VideoOptions()
+    options = options_of(request)
     for rule in _RULES.get(request.type, ()):
         if rule.is_broken_by(options):
             raise InvalidRequest(rule.message, advice=rule.advice)
@@ -161,50 +156,28 @@ def check_options(request: CreateGeneration) -> None:
         )
 
 
-def check_keyframes(request: CreateGeneration) -> None:
-    """Apply the rules of guide frames and where they stand.
+def check_indexes(request: CreateGeneration) -> None:
+    """Apply the rules of where guide frames stand.
 
     Raises:
         InvalidRequest: With Luma's meaning and the way out.
     """
-    options = request.video or VideoOptions()
-    edit = edit_of(options)
+    options = options_of(request)
     last = FRAMES_PER_SECOND * (10 if _is_long(options) else 5)
-    _check_frames(options.keyframes, options.keyframe_indexes, last)
+    _check_indexes(options.keyframe_indexes, last)
     # How many frames the source of an edit has is not known here.
-    _check_frames(edit.keyframes, edit.keyframe_indexes, None)
+    _check_indexes(edit_of(options).keyframe_indexes, None)
 
 
-def _check_frames(
-    frames: list[ImageRef] | None, indexes: list[int] | None, last: int | None
-) -> None:
-    """Check guide frames and where they stand; `last` is the highest index, if it is known."""
-    if frames is None and indexes is None:
+def _check_indexes(indexes: list[int] | None, last: int | None) -> None:
+    """Check where guide frames stand; `last` is the highest index, if it is known."""
+    if not indexes:
         return
-    if not frames or not indexes or len(frames) != len(indexes):
-        raise InvalidRequest(
-            "indexed_keyframes needs at least one picture, and each picture its index.",
-            advice='Give each as {"index": 0, "url": …}, or leave indexed_keyframes out.',
-        )
-    if len(frames) > MAX_KEYFRAMES:
-        raise InvalidRequest(
-            f"indexed_keyframes takes at most {MAX_KEYFRAMES} pictures ({len(frames)} were given).",
-            advice="Keep those that matter most.",
-        )
-    _check_indexes(indexes, last)
-
-
-def _check_indexes(indexes: list[int], last: int | None) -> None:
     index, times = Counter(indexes).most_common(1)[0]
     if times > 1:
         raise InvalidRequest(
             f"indexed_keyframes has the index {index} {times} times.",
             advice="Give every picture an index of its own.",
-        )
-    if min(indexes) < 0:
-        raise InvalidRequest(
-            "An index of indexed_keyframes cannot be negative.",
-            advice=f"Count frames from 0, {FRAMES_PER_SECOND} to a second.",
         )
     if last is not None and max(indexes) > last:
         raise InvalidRequest(
@@ -220,4 +193,4 @@ def is_upright_1080p(request: CreateGeneration) -> bool:
 
 def has_resolution(request: CreateGeneration, *resolutions: str) -> bool:
     """Tell whether it asks for one of these resolutions."""
-    return request.video is not None and request.video.resolution in resolutions
+    return options_of(request).resolution in resolutions

@@ -15,6 +15,7 @@ class Api:
     Attributes:
         name: What programs call it.
         title: What people call it.
+        who: Who answers there, to begin a sentence; the older API is Luma itself to its users.
         keys_page: Where its keys are made.
         key_header: The header that always carries a key for it, as a caller writes it.
         variable: The variable that carries a key for it over stdio.
@@ -26,6 +27,7 @@ class Api:
 
     name: ApiName
     title: str
+    who: str
     keys_page: str
     key_header: str
     variable: str
@@ -38,6 +40,7 @@ class Api:
 DREAM_MACHINE = Api(
     name="dream_machine",
     title="Dream Machine API",
+    who="Luma",
     keys_page=KEYS_PAGE,
     key_header="X-Luma-API-Key",
     variable="LUMA_API_KEY",
@@ -53,6 +56,7 @@ DREAM_MACHINE = Api(
 AGENTS = Api(
     name="agents",
     title="Agents API",
+    who="Luma's Agents API",
     keys_page="https://platform.lumalabs.ai",
     key_header="X-Luma-Agents-API-Key",
     variable="LUMA_AGENTS_API_KEY",

@@ -6,7 +6,6 @@ body and answer, so it needs no method here.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
@@ -98,7 +97,7 @@ class DreamMachine:
         generation_id = checked_id(generation_id)
         call = Call("GET", f"/generations/{generation_id}", attempts=attempts)
         job = read(Generation, await self._sender.send(call, self._auth)).to_job()
-        return job if job.id else replace(job, id=generation_id)
+        return exchange.about(job, generation_id)
 
     async def list_generations(self, limit: int, offset: int) -> JobList:
         """GET /generations, one page; limit and offset travel in the query."""

@@ -1,5 +1,6 @@
 """What the two APIs have in common: reading an answer, and creating a job without losing it."""
 
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 import httpx
@@ -55,6 +56,17 @@ def read_nothing(answer: Answer) -> None:
             from_json(answer.body)
         except ValueError:
             raise unpromised(answer) from None
+
+
+def about(job: Job, generation_id: str) -> Job:
+    """See that an answer is about the job that was asked for, if it says which one it is about.
+
+    Raises:
+        BadResponse: It is about another one.
+    """
+    if job.id and job.id.lower() != generation_id:
+        raise BadResponse("Luma's answer is about another generation than the one asked for.")
+    return replace(job, id=generation_id)
 
 
 async def create(sender: Sender, call: Call, auth: httpx.Auth, model: type[_Generation]) -> Job:

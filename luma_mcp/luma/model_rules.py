@@ -8,9 +8,9 @@ from luma_mcp.wording import listed
 
 # What is counted or measured of a parameter: its limit, and how more than that is told.
 _COUNTED = {
-    "image_ref": ("image_ref_max", "{limit} pictures at most"),
-    "indexed_keyframes": ("keyframes_max", "{limit} frames at most"),
-    "source_seconds": ("source_seconds_max", "at most {limit} seconds"),
+    "image_ref": ("image_ref_max", "{limit} pictures at most", "Give less"),
+    "indexed_keyframes": ("keyframes_max", "{limit} frames at most", "Give less"),
+    "source_seconds": ("source_seconds_max", "at most {limit} seconds", "Cut the source"),
 }
 
 
@@ -83,10 +83,10 @@ def _too_much(
     operation: Operation, whose: str, name: str, value: object, limit: int
 ) -> InvalidRequest:
     able = _those(operation, lambda use: _amount(value) <= (_limit(use, name) or 0))
-    bound = _COUNTED[name][1].format(limit=limit)
+    _, bound, advice = _COUNTED[name]
     return InvalidRequest(
-        f"{name} may be {bound} for {whose}; this is {_amount(value):g}.",
-        advice=f"Give less{_or(able)}.",
+        f"{name} may be {bound.format(limit=limit)} for {whose}; this is {_amount(value):g}.",
+        advice=f"{advice}{_or(able)}.",
     )
 
 

@@ -10,7 +10,7 @@ from luma_mcp.wording import count
 Given = Mapping[str, object]
 """What a caller gave to a tool, by the tool's names for its parameters."""
 
-RESOLUTION, DURATION = "720p", "5s"  # what is taken where none is given
+DEFAULTS = {"resolution": "720p", "duration": "5s"}  # what is taken where none is given
 _FRAMES_PER_SECOND = 24
 PIXELS = {
     "540p": 960 * 540,
@@ -27,8 +27,8 @@ class Estimate:
     Attributes:
         usd: In US dollars; None if it cannot be told.
         basis: How it was found, or why it was not.
-        assumes: What the figure takes for parameters that were not given and for which Luma
-            publishes no default; it holds only if they are sent.
+        assumes: What the figure takes for parameters that were not given; it holds for certain
+            only if they are sent.
     """
 
     usd: float | None
@@ -59,7 +59,12 @@ def _seconds(given: Given) -> float | None:
 
 
 def _resolution(given: Given) -> str:
-    return str(given.get("resolution", RESOLUTION))
+    return str(given.get("resolution", DEFAULTS["resolution"]))
+
+
+def _assumed(given: Given, *names: str) -> dict[str, str]:
+    """Give what is taken for those of these parameters that were not given."""
+    return {name: DEFAULTS[name] for name in names if name not in given}
 
 
 def _dynamic_range(given: Given) -> str:
@@ -97,8 +102,7 @@ class PerClip:
 
     def estimate(self, given: Given) -> Estimate:
         """Look the clip up; other ratios are taken to cost the same."""
-        defaults = {"resolution": RESOLUTION, "duration": DURATION}
-        resolution, duration = (str(given.get(name, defaults[name])) for name in defaults)
+        resolution, duration = (str(given.get(name, one)) for name, one in DEFAULTS.items())
         clip = f"{duration}{_dynamic_range(given)}"
         usd = self.usd.get(clip, {}).get(resolution)
         if usd is None:
@@ -108,8 +112,7 @@ class PerClip:
         basis = f"{self._nearness(given)} of a clip of {clip} at {resolution}."
         if resolution in self.remarks:
             basis = f"{basis} {self.remarks[resolution]}"
-        assumes = {name: one for name, one in defaults.items() if name not in given}
-        return Estimate(usd, basis, {} if self.publishes_defaults else assumes)
+        return Estimate(usd, basis, _assumed(given, *DEFAULTS))
 
     def _nearness(self, given: Given) -> str:
         if self.ratio in {None, given.get("aspect_ratio", self.ratio)}:
@@ -123,7 +126,7 @@ class PerClip:
             "per": "clip",
             "usd": {clip: dict(row) for clip, row in self.usd.items()},
             "ratio": self.ratio,
-            kind: {"resolution": RESOLUTION, "duration": DURATION},
+            kind: dict(DEFAULTS),
             "remarks": dict(self.remarks),
         }
 
@@ -171,14 +174,15 @@ class PerSecond:
         if seconds is None:
             return Estimate(None, f"It is {rate}; give source_seconds.")
         basis = f"Luma's list price: {rate}, for {seconds:g} s."
-        return Estimate(round(ceil(seconds) * self.usd[resolution], 2), basis)
+        usd = round(ceil(seconds) * self.usd[resolution], 2)
+        return Estimate(usd, basis, _assumed(given, "resolution"))
 
     def describe(self) -> dict[str, Any]:
         """Give the rates."""
         return {
             "per": "started second of the source",
             "usd": dict(self.usd),
-            "defaults": {"resolution": RESOLUTION},
+            "defaults": {"resolution": DEFAULTS["resolution"]},
         }
 
 
@@ -203,7 +207,7 @@ class PerSource:
         for length, usd in prices.items():
             if seconds == length:
                 basis = f"Luma's list price of a source of {length} s at {resolution}."
-                return Estimate(usd, basis)
+                return Estimate(usd, basis, _assumed(given, "resolution"))
         known = ", ".join(f"{length} s ({usd} USD)" for length, usd in prices.items())
         ask = "; give source_seconds" if seconds is None else ""
         return Estimate(
@@ -215,7 +219,7 @@ class PerSource:
         return {
             "per": "clip, by the length of its source",
             "usd": {f"{length}s": dict(row) for length, row in self.usd.items()},
-            "defaults": {"resolution": RESOLUTION},
+            "defaults": {"resolution": DEFAULTS["resolution"]},
         }
 
 

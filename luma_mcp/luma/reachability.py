@@ -41,9 +41,15 @@ class Reachability:
         return asyncio.get_running_loop().time()
 
     async def _ask_all(self) -> bool:
-        async with asyncio.TaskGroup() as asking:
-            asked = [asking.create_task(self._ask(url)) for url in self._urls]
-        return any(one.result() for one in asked)
+        asked = [asyncio.create_task(self._ask(url)) for url in self._urls]
+        try:
+            for one in asyncio.as_completed(asked):
+                if await one:
+                    return True  # a silent API does not hold up the news that the other answers
+            return False
+        finally:
+            for one in asked:
+                one.cancel()
 
     async def _ask(self, url: str) -> bool:
         try:

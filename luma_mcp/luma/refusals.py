@@ -59,14 +59,15 @@ def _sentence(start: str, detail: str | None) -> str:
 
 
 # What a 4xx stands for; any other than these is an invalid request. The meanings are those of
-# the error classes of Luma's SDK `lumaai` 1.21; 403 is also seen for another product's keys.
+# the error classes of Luma's SDKs `lumaai` 1.21 and `luma-agents` 0.5; 403 is also seen for another
+# product's keys.
 _REFUSALS: dict[int, tuple[type[LumaMcpError], str]] = {
-    401: (KeyRejected, "Luma does not accept the API key"),
+    401: (KeyRejected, "{who} does not accept the API key"),
     402: (InsufficientCredits, "The Luma account has too few credits"),
-    403: (KeyRejected, "Luma does not allow this with the API key"),
-    404: (NotFound, "Luma does not know this with your key"),
-    408: (Unavailable, "Luma gave up waiting for the request (408)"),
-    429: (RateLimited, "Luma takes no more requests from this key just now"),
+    403: (KeyRejected, "{who} does not allow this with the API key"),
+    404: (NotFound, "{who} does not know this with your key"),
+    408: (Unavailable, "{who} gave up waiting for the request (408)"),
+    429: (RateLimited, "{who} takes no more requests from this key just now"),
 }
 
 
@@ -85,9 +86,9 @@ def _advice(kind: type[LumaMcpError], api: Api) -> str | None:
 def _refusal(answer: Answer, api: Api) -> LumaMcpError:
     detail = detail_of(answer)
     status = 402 if _OUT_OF_MONEY.search(detail or "") else answer.status
-    kind, start = _REFUSALS.get(status, (InvalidRequest, f"Luma refused the request ({status})"))
+    kind, start = _REFUSALS.get(status, (InvalidRequest, f"{{who}} refused the request ({status})"))
     return kind(
-        _sentence(start, detail),
+        _sentence(start.format(who=api.who), detail),
         advice=_advice(kind, api),
         retry_after_seconds=retry_after_seconds(answer.headers),
     )
@@ -104,12 +105,14 @@ def error_from(answer: Answer, api: Api) -> LumaMcpError | None:
         return _refusal(answer, api)
     if httpx.codes.is_server_error(answer.status):
         return Unavailable(
-            _sentence(f"Luma has a fault of its own ({answer.status})", detail_of(answer)),
+            _sentence(f"{api.who} has a fault of its own ({answer.status})", detail_of(answer)),
             retry_after_seconds=retry_after_seconds(answer.headers),
         )
     if httpx.codes.is_redirect(answer.status):
         return BadResponse(
-            f"Luma answered with a redirect ({answer.status}), "
+            f"{api.who} answered with a redirect ({answer.status}), "
             "which is not followed so that the key stays here."
         )
-    return BadResponse(f"Luma answered with the status {answer.status}, which has no meaning here.")
+    return BadResponse(
+        f"{api.who} answered with the status {answer.status}, which has no meaning here."
+    )

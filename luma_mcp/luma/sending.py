@@ -138,12 +138,12 @@ def _broken_off(fault: Interrupted) -> _Failure:
     return _Failure(error, passing=passing, in_doubt=not refused, body=fault.partial)
 
 
-def _unanswered(fault: Exception) -> _Failure:
+def _unanswered(fault: Exception, api: Api) -> _Failure:
     """Judge a request without any answer."""
     if never_reached_luma(fault):
-        error: LumaMcpError = Unavailable("Luma cannot be reached; nothing was sent.")
+        error: LumaMcpError = Unavailable(f"{api.who} cannot be reached; nothing was sent.")
         return _Failure(error, passing=True, in_doubt=False)
-    error = Unavailable("The connection to Luma broke before an answer came.")
+    error = Unavailable(f"The connection to {api.who} broke before an answer came.")
     return _Failure(error, passing=True, in_doubt=True)
 
 
@@ -250,7 +250,7 @@ class Sender:
         except TimeoutError as fault:
             raise self._too_late() from fault
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as fault:
-            raise _unanswered(fault) from fault
+            raise _unanswered(fault, self.api) from fault
         finally:
             self._slots.release()
         if error := error_from(answer, self.api):
@@ -258,7 +258,7 @@ class Sender:
         return answer
 
     def _too_late(self, partial: bytes = b"") -> _Failure:
-        error = TimedOut(f"Luma did not answer within {self._timeout_seconds:g} seconds.")
+        error = TimedOut(f"{self.api.who} did not answer within {self._timeout_seconds:g} seconds.")
         return _Failure(error, passing=False, in_doubt=True, body=partial)
 
     async def _take_slot(self, deadline: float) -> None:

@@ -75,19 +75,14 @@ class Order:
     model: str | None
     instead: tuple[str, ...]
 
-    async def fill(self, caller: Caller, wait_seconds: float, max_cost_usd: float | None) -> Job:
-        """Send it, unless it may cost too much, and wait for what comes of it.
+    async def fill(self, caller: Caller, wait_seconds: float) -> Job:
+        """Send it, and wait for what comes of it.
 
         Raises:
             LumaMcpError: Nothing was made, or the job may exist and the error says so.
         """
-        request = self.draft.request
-        if max_cost_usd is not None:
-            _check_cost(self.estimate, max_cost_usd)
-            # What was priced is what is ordered, whatever Luma's own defaults are.
-            request = request.model_copy(update=dict(self.estimate.assumes))
         caller.key_for(self.api, what=self.model or "This tool", instead=self.instead)
-        job = await self.draft.place(caller, request)
+        job = await self.draft.place(caller, self.draft.request)
         return await caller.wait(job, wait_seconds)
 
 
@@ -112,7 +107,12 @@ def _api_for(model: str | None) -> Api:
     return catalogue.api_of(model) if model else DREAM_MACHINE
 
 
-def _order(plan: Callable[..., Draft[Any]], model: str | None, given: dict[str, Any]) -> Order:
+def _order(
+    plan: Callable[..., Draft[Any]],
+    model: str | None,
+    given: dict[str, Any],
+    max_cost_usd: float | None = None,
+) -> Order:
     operation = cast("catalogue.Operation", plan.__name__)  # ty: ignore[missing-attribute]
     given = {name: value for name, value in given.items() if name not in COMMON}
     model = given.get("model", model)
@@ -120,11 +120,16 @@ def _order(plan: Callable[..., Draft[Any]], model: str | None, given: dict[str, 
     if model:
         check_use(operation, model, told)
     draft = plan(**given)
+    estimate = catalogue.estimate(operation, model, told)
+    if max_cost_usd is not None:
+        _check_cost(estimate, max_cost_usd)
+        # What was priced is what is ordered, whatever Luma's own defaults are.
+        draft = plan(**{**given, **estimate.assumes})
     api = _api_for(model)
     other = DREAM_MACHINE if api is AGENTS else AGENTS
     return Order(
         draft=draft,
-        estimate=catalogue.estimate(operation, model, told),
+        estimate=estimate,
         api=api,
         model=model,
         instead=_OTHERWISE.get(operation) or tuple(catalogue.models_for(operation, other.name)),
@@ -133,7 +138,7 @@ def _order(plan: Callable[..., Draft[Any]], model: str | None, given: dict[str, 
 
 def _is_told(value: object) -> bool:
     """Tell whether a value asks for anything; models write all parameters out now and then."""
-    return value is not None and value is not False and value != []
+    return value is not None and value is not False and value not in ([], "auto")
 
 
 def creates(
@@ -158,8 +163,8 @@ def creates(
             max_cost_usd: MaxCost = None,
             **given: Any,  # noqa: ANN401 - as the tool says
         ) -> Generation:
-            order = _order(plan, model, given)
-            job = await order.fill(caller, wait_seconds, max_cost_usd)
+            order = _order(plan, model, given, max_cost_usd)
+            job = await order.fill(caller, wait_seconds)
             return Generation.of(job, order.estimate.usd, order.draft.warnings)
 
         signature = _signature_of(create, plan)

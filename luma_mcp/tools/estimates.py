@@ -22,7 +22,7 @@ class CostEstimate(Result):
     estimated_cost_usd: float | None = Field(description="Null if no price is known.")
     basis: str = Field(description="How it was computed, or why it is unknown.")
     assumes: dict[str, str] = Field(
-        description="What the figure takes for granted, as Luma publishes no default for it."
+        description="What the figure takes for what was not given; sent too with max_cost_usd."
     )
     warnings: list[str]
 

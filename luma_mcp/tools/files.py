@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from luma_mcp.errors import InvalidRequest
 from luma_mcp.luma import agents_models as agents
-from luma_mcp.luma.agents_rules import check_file
+from luma_mcp.luma.agents_rules import check_file, check_url
 from luma_mcp.redaction import quoted
 from luma_mcp.services import Caller
 from luma_mcp.tools.definition import DELETES, KEEPS, READS
@@ -53,6 +53,11 @@ class File(Result):
             failure_reason=reason,
         )
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether no job can use it, now or later."""
+        return self.state in {"failed", "deleted"}
+
     def lines(self) -> list[str]:
         """Say what it is in one line."""
         parts = [self.id or "unknown", self.filename, self.mime_type, self.state]
@@ -93,7 +98,7 @@ class Upload(Result):
         shown = File.of(file)
         return cls(
             file=shown,
-            source={"file_id": shown.id} if shown.id else {},
+            source={"file_id": shown.id} if shown.id and not shown.is_lost else {},
             upload=_presigned(upload) if upload else None,
             next_step=_next_step(shown, has_to_be_sent=upload is not None),
         )
@@ -161,7 +166,8 @@ async def upload_file(
         Url | None, Field(description="A public https URL: needs no upload, Luma fetches it.")
     ] = None,
     size_bytes: Annotated[
-        int | None, Field(ge=1, description="To send the file yourself: its exact size.")
+        int | None,
+        Field(ge=1, description="To send the file yourself: its exact size."),
     ] = None,
     data: Annotated[
         str | None,
@@ -189,8 +195,8 @@ async def upload_file(
 
     Give exactly one of url, size_bytes, data and file_id. With size_bytes the answer says where to
     PUT the bytes and with which headers (no key); then call again with the file_id, which stays
-    wait_seconds until the file is ready. Use the answer's `source` in edit_image, extract_layers
-    or image_ref, its file_id in modify_video and reframe_video.
+    wait_seconds until the file is ready. Use the answer's `source` in edit_image, extract_layers,
+    image_ref and indexed_keyframes, its file_id in modify_video, reframe_video and keyframes.
     """
     ways = (url, size_bytes, data, file_id)
     if sum(way is not None for way in ways) != 1:
@@ -218,6 +224,7 @@ async def upload_file(
 
 
 def _no_upload(url: str) -> Upload:
+    check_url("url", url)
     step = "Nothing was uploaded: Luma fetches the URL itself when it is given as a source."
     return Upload(file=None, source={"url": url}, upload=None, next_step=step)
 
@@ -227,9 +234,11 @@ async def _complete(caller: Caller, file_id: str, wait_seconds: int) -> Upload:
     try:
         file = await caller.agents.complete_upload(file_id)
     except InvalidRequest:
-        file = await caller.agents.get_file(file_id)
+        # Before its bytes are there, and while Luma takes them in, it is pending alike.
+        file = await caller.wait_for_file(await caller.agents.get_file(file_id), wait_seconds)
         if file.state == "pending":
             raise
+        return Upload.of(file)
     return Upload.of(await caller.wait_for_file(file, wait_seconds))
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastmcp.tools import tool
 from pydantic import Field
 
+from luma_mcp.luma.ids import checked_id
 from luma_mcp.services import Caller
 from luma_mcp.tools.definition import DELETES, READS
 from luma_mcp.tools.parameters import MAX_WAIT_SECONDS, GenerationId
@@ -39,7 +40,7 @@ async def wait_for_generation(
 
     Use it after a creating tool. A time-out is no error and does not stop the job: call it again
     while is_final is false. Show the links to the user, and say that the files should be saved
-    soon: how long Luma keeps them is not published.
+    soon: links to results of agents:… work for an hour, how long the others do is not published.
     """
     return Generation.of(await caller.wait_for(generation_id, timeout_seconds))
 
@@ -66,5 +67,6 @@ async def delete_generation(caller: Caller, generation_id: GenerationId) -> Dele
 
     Ask the user before calling it: it cannot be undone.
     """
-    await caller.dream_machine.delete_generation(generation_id)
+    bare = checked_id(generation_id)  # first: no key would help with one of the Agents API
+    await caller.dream_machine.delete_generation(bare)
     return Deletion(id=generation_id)

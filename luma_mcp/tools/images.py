@@ -6,7 +6,11 @@ from pydantic import Field
 
 from luma_mcp.luma import agents_models as agents
 from luma_mcp.luma import dream_machine_models as luma
-from luma_mcp.luma.agents_limits import MAX_EDIT_REFERENCES, MAX_IMAGE_REFERENCES
+from luma_mcp.luma.agents_limits import (
+    MAX_EDIT_REFERENCES,
+    MAX_IMAGE_REFERENCES,
+    MAX_LAYERING_PROMPT,
+)
 from luma_mcp.luma.dream_machine_rules import check_prompt, check_reframe
 from luma_mcp.tools.creating import Draft, creates, to_agents
 from luma_mcp.tools.parameters import (
@@ -22,7 +26,6 @@ from luma_mcp.tools.parameters import (
     ImageReference,
     MediaUrl,
     Prompt,
-    Reference,
     ReframePrompt,
     ResizedSide,
     Source,
@@ -91,7 +94,9 @@ def generate_image(
             "closer, 0 to 0.1 suits changes of colour."
         ),
     ] = None,
-    style: Style = None,
+    style: Annotated[
+        Style, Field(description="uni only; manga wants 2:3, 9:16, 1:2 or 1:3.")
+    ] = None,
     web_search: WebSearch = None,
     callback_url: CallbackUrl = None,
 ) -> Draft:
@@ -178,7 +183,7 @@ def edit_image(
     prompt: Annotated[Prompt, Field(description="What to change, in plain words.")],
     source: Annotated[Source, Field(description="The picture to change.")],
     image_ref: Annotated[
-        list[Reference] | None,
+        list[Source] | None,
         Field(
             max_length=MAX_EDIT_REFERENCES,
             fail_fast=True,
@@ -214,7 +219,11 @@ def edit_image(
 def extract_layers(
     source: Annotated[Source, Field(description="The picture to take apart.")],
     prompt: Annotated[
-        Prompt | None, Field(description="How to split it; up to 500 characters.")
+        str | None,
+        Field(
+            description="How to split it.",
+            json_schema_extra={"maxLength": MAX_LAYERING_PROMPT},
+        ),
     ] = None,
     resolution: Annotated[
         agents.LayerResolution | None,

@@ -39,7 +39,10 @@ Prompt = Annotated[
 ]
 CallbackUrl = Annotated[
     Url | None,
-    Field(description="Public URL that Luma POSTs the generation to at each change of state."),
+    Field(
+        description="Public URL that Luma POSTs the generation to at each change of state; not "
+        "with ray-3.2 and uni."
+    ),
 ]
 MediaUrl = Annotated[
     Url, Field(description="Public URL of the source file; Luma fetches it, this server does not.")
@@ -100,18 +103,25 @@ class Reference(BaseModel):
 
     url: Url | None = Field(default=None, description="Public https URL; Luma fetches it.")
     generation_id: GenerationId | None = Field(
-        default=None, description="An earlier result of ray-3.2, uni-1 or uni-1-max (agents:…)."
+        default=None, description="An earlier result of the Agents API (agents:…)."
     )
     file_id: FileId | None = Field(default=None, description="An uploaded file.")
 
 
 Source = Annotated[Reference, BeforeValidator(_source_in_a_word)]
+# A source has at most 30 s; how many frames a second is not said.
+MAX_INDEX = 10_000
 
 
 class IndexedKeyframe(Reference):
     """A picture at one frame of the clip."""
 
-    index: int = Field(ge=0, description="Frame number, 24 a second: 0 to 120 (5s) or 240 (10s).")
+    index: int = Field(
+        ge=0,
+        le=MAX_INDEX,
+        description="Frame number: 24 a second in a new clip, up to 120 (5s) or 240 (10s); in an "
+        "edit as in its source.",
+    )
 
 
 class WeightedImage(luma.WeightedImage):
@@ -121,12 +131,15 @@ class WeightedImage(luma.WeightedImage):
     weight: float | None = Field(default=None, ge=0, le=1, description="Influence, 0 to 1.")
 
 
-class ImageReference(Reference):
+class _ImageReference(Reference):
     """A reference picture; photon takes url and weight, uni any of the three without weight."""
 
     weight: float | None = Field(
         default=None, ge=0, le=1, description="Influence, 0 to 1; photon only."
     )
+
+
+ImageReference = Annotated[_ImageReference, BeforeValidator(_source_in_a_word)]
 
 
 class CharacterImages(luma.CharacterImages):
@@ -155,9 +168,7 @@ ConceptKey = Annotated[str, BeforeValidator(_concept_key), StringConstraints(min
 ImageFormat = Annotated[
     Literal["jpg", "jpeg", "png"] | None, Field(description="File format; jpg is jpeg.")
 ]
-Style = Annotated[
-    agents.Style | None, Field(description="uni only; manga wants 2:3, 9:16, 1:2 or 1:3.")
-]
+Style = Annotated[agents.Style | None, Field(description="uni only.")]
 WebSearch = Annotated[bool | None, Field(description="uni only: look things up on the web first.")]
 Hdr = Annotated[
     bool | None, Field(description="ray-3.2 only, at 720p or 1080p: high dynamic range.")
@@ -182,7 +193,7 @@ IndexedKeyframes = Annotated[
     Field(
         max_length=agents_limits.MAX_KEYFRAMES,
         fail_fast=True,
-        description="ray-3.2 only, instead of keyframes: pictures at frames of the clip.",
+        description="ray-3.2 only: pictures at frames of the clip; instead of other frames.",
     ),
 ]
 FirstFrameUrl = Annotated[

@@ -17,6 +17,7 @@ from luma_mcp.tools.parameters import (
     Reference,
 )
 
+_TYPES = mimetypes.MimeTypes()  # Python's own table, without that of the machine
 # The Agents API wants a prompt with every request (SDK luma-agents 0.5); these ask for no more
 # than the operation does by itself.
 REFRAME_PROMPT = "Continue the scene naturally into the new area."
@@ -138,7 +139,7 @@ def video_request(
 
 
 def _video_type(url: str) -> str:
-    guessed, _ = mimetypes.guess_type(urlsplit(url).path)
+    guessed, _ = _TYPES.guess_type(urlsplit(url).path)
     return guessed if guessed and guessed.startswith("video/") else "video/mp4"
 
 

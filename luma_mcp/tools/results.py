@@ -16,6 +16,7 @@ from luma_mcp.wording import count, dollars, one_line
 
 MAX_PROMPT_LINE = 200
 MAX_LABEL = 40
+MAX_LINK = 8192
 PASSING = ("progress_video",)  # what nobody wants to open once the rest is there
 # The links of the Agents API are presigned for 3,600 seconds (docs.agents.lumalabs.ai, "FAQ").
 LINKS_EXPIRE = "The links work for an hour; get_generation gives fresh ones."
@@ -92,7 +93,7 @@ class Assets(BaseModel):
         return [
             *((name, url) for name in plain if (url := getattr(self, name))),
             *((_layer_name(layer), layer.url) for layer in self.layers),
-            *((other.type or "file", other.url) for other in self.others),
+            *((one_line(other.type or "file", MAX_LABEL), other.url) for other in self.others),
         ]
 
 
@@ -158,14 +159,15 @@ class Generation(Result):
         if self.prompt:
             lines.append(f"Prompt: {_cut(self.prompt)}")
         if self.assets:
-            lines += [f"{_words(name)}: {url}" for name, url in self.assets.named()]
+            named = self.assets.named()
+            lines += [f"{_words(name)}: {one_line(url, MAX_LINK)}" for name, url in named]
             if self.api == AGENTS.name:
                 lines.append(LINKS_EXPIRE)
         if self.failure:
             lines += [f"Reason: {self.failure.reason}", self.failure.advice]
             lines.append(_REFUNDED[self.failure.refunded])
         if self.estimated_cost_usd is not None:
-            lines.append(f"Estimated cost: {dollars(self.estimated_cost_usd)}")
+            lines.append(f"Estimated cost: about {dollars(self.estimated_cost_usd)}")
         lines += self.warnings
         if self.next_step:
             lines.append(self.next_step)
@@ -207,7 +209,8 @@ def _is_web_address(url: str) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+    is_one_word = url.isprintable() and " " not in url
+    return is_one_word and parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 def _link(generation_id: str, kind: str, url: str) -> ResourceLink:

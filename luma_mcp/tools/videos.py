@@ -81,10 +81,13 @@ def create_generation(
     ] = None,
     resolution: Annotated[
         Resolution | None,
-        Field(description="Sharper costs more. 360p with ray-3.2 only, 4k with the others only."),
+        Field(
+            description="Sharper costs more. 360p with ray-3.2 only, which takes 720p by itself; "
+            "4k with the others only."
+        ),
     ] = None,
     duration: Annotated[
-        Literal["5s", "9s", "10s"] | None, Field(description="5s; 9s, or 10s with ray-3.2.")
+        Literal["5s", "9s", "10s"] | None, Field(description="5s or 9s; 5s or 10s with ray-3.2.")
     ] = None,
     loop: Annotated[
         bool | None,
@@ -114,8 +117,9 @@ def create_generation(
 
     Use it for text to video, for animating a picture (frame0), for a transition between two
     pictures (frame0 and frame1), and for extending a clip (a generation as frame0). A prompt is
-    needed unless a picture is given. Answers at once (unless wait_seconds is given) with the id of
-    the job, which usually takes minutes; follow it with wait_for_generation.
+    needed unless a picture is given; ray-3.2 always needs one. Answers at once (unless wait_seconds
+    is given) with the id of the job, which usually takes minutes; follow it with
+    wait_for_generation.
     """
     if model == RAY_3:
         return to_agents(
@@ -182,7 +186,9 @@ def modify_video(
     indexed_keyframes: IndexedKeyframes = None,
     resolution: Annotated[
         agents.VideoResolution | None,
-        Field(description="ray-3.2 only; that of the source with the others."),
+        Field(
+            description="ray-3.2 only, which takes 720p by itself; the others take the source's."
+        ),
     ] = None,
     hdr: Hdr = None,
     exr_export: ExrExport = None,
@@ -234,7 +240,9 @@ def modify_video(
 
 @creates(title="Reframe a video", toolset="videos")
 def reframe_video(
-    aspect_ratio: Annotated[luma.AspectRatio, Field(description="The new ratio.")],
+    aspect_ratio: Annotated[
+        luma.AspectRatio, Field(description="The new ratio; 9:21 not with ray-3.2.")
+    ],
     media_url: OptionalMediaUrl = None,
     model: Annotated[
         VideoModel,
@@ -246,7 +254,9 @@ def reframe_video(
     prompt: ReframePrompt = None,
     generation_id: SourceGeneration = None,
     file_id: SourceFile = None,
-    first_frame_url: FirstFrameUrl = None,
+    first_frame_url: Annotated[
+        FirstFrameUrl, Field(description="Public URL of an edited first frame; not with ray-3.2.")
+    ] = None,
     grid_position_x: GridX = None,
     grid_position_y: GridY = None,
     x_start: CropLeft = None,
@@ -255,7 +265,9 @@ def reframe_video(
     y_end: CropBottom = None,
     resized_width: ResizedSide = None,
     resized_height: ResizedSide = None,
-    resolution: Annotated[agents.VideoResolution | None, Field(description="ray-3.2 only.")] = None,
+    resolution: Annotated[
+        agents.VideoResolution | None, Field(description="ray-3.2 only; 720p by itself.")
+    ] = None,
     source_position: Annotated[
         agents.SourcePosition | None,
         Field(

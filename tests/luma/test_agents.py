@@ -180,7 +180,7 @@ REFUSALS = [
         401,
         "API key has been revoked",
         KeyRejected,
-        'Luma does not accept the API key: "API key has been revoked"',
+        'Luma\'s Agents API does not accept the API key: "API key has been revoked"',
         (
             "Check the key in your client's settings: it may be mistyped, revoked, or made for "
             "another Luma product. Keys of the Agents API are made at https://platform.lumalabs.ai."
@@ -200,7 +200,7 @@ REFUSALS = [
         403,
         "API client is suspended",
         KeyRejected,
-        'Luma does not allow this with the API key: "API client is suspended"',
+        'Luma\'s Agents API does not allow this with the API key: "API client is suspended"',
         (
             "Check the key in your client's settings: it may be mistyped, revoked, or made for "
             "another Luma product. Keys of the Agents API are made at https://platform.lumalabs.ai."
@@ -210,7 +210,7 @@ REFUSALS = [
         404,
         "Generation not found",
         NotFound,
-        'Luma does not know this with your key: "Generation not found"',
+        'Luma\'s Agents API does not know this with your key: "Generation not found"',
         (
             "Check the id (list_files shows those of files); what an account made is visible to "
             "its own keys alone."
@@ -220,7 +220,7 @@ REFUSALS = [
         422,
         "image_ref[0]: failed to fetch URL",
         InvalidRequest,
-        'Luma refused the request (422): "image_ref[0]: failed to fetch URL"',
+        'Luma\'s Agents API refused the request (422): "image_ref[0]: failed to fetch URL"',
         "Change the arguments as the text says; nothing was spent.",
     ),
 ]

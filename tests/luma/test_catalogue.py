@@ -267,8 +267,11 @@ def test_who_gives_too_much_is_told_which_models_take_it() -> None:
         "image_ref may be 4 pictures at most for photon-1; this is 9.",
         "Give less, or choose uni-1 or uni-1-max.",
     )
-    assert refusal("modify_video", "ray-2", source_seconds=16)[1] == "Give less, or choose ray-3.2."
-    assert refusal("modify_video", "ray-2", source_seconds=20)[1] == "Give less."
+    assert (
+        refusal("modify_video", "ray-2", source_seconds=16)[1]
+        == "Cut the source, or choose ray-3.2."
+    )
+    assert refusal("modify_video", "ray-2", source_seconds=20)[1] == "Cut the source."
 
 
 def test_what_has_no_length_is_left_to_others() -> None:

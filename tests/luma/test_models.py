@@ -61,8 +61,9 @@ async def test_a_generation_may_lack_every_member_but_keeps_the_id_that_was_aske
     assert await read("get", b"{}") == Job(api="dream_machine", id=ID)
 
 
-async def test_an_id_in_the_answer_wins_over_the_one_that_was_asked_for() -> None:
-    assert await read("get", b'{"id": "other"}') == Job(api="dream_machine", id="other")
+async def test_an_answer_about_another_generation_is_a_bad_response() -> None:
+    with pytest.raises(BadResponse, match="about another generation than the one asked for"):
+        await read("get", b'{"id": "other"}')
 
 
 async def test_a_list_may_lack_everything_but_its_generations() -> None:

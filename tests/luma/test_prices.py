@@ -230,16 +230,22 @@ def test_an_hdr_clip_that_starts_from_a_picture_costs_what_any_does(keyframes: o
         ({"resolution": "720p", "duration": "5s"}, {}),
     ],
 )
-def test_where_luma_publishes_no_default_the_figure_says_what_it_assumes(
-    given: dict[str, object], assumed: dict[str, str]
+@pytest.mark.parametrize(("model", "price"), [("ray-2", 0.71), ("ray-3.2", 0.30)])
+def test_a_figure_says_what_it_takes_for_what_was_not_given(
+    model: str, price: float, given: dict[str, object], assumed: dict[str, str]
 ) -> None:
-    told = estimate("create_generation", "ray-2", given)
-    assert (told.usd, told.assumes) == (0.71, assumed)
+    told = estimate("create_generation", model, given)
+    assert (told.usd, told.assumes) == (price, assumed)
 
 
-def test_where_luma_publishes_a_default_nothing_is_assumed() -> None:
-    told = estimate("create_generation", "ray-3.2", {})
-    assert (told.usd, told.assumes) == (0.30, {})
+@pytest.mark.parametrize(("operation", "price"), [("modify_video", 1.08), ("reframe_video", 0.60)])
+def test_a_figure_for_a_source_takes_a_resolution_of_the_result(
+    operation: Operation, price: float
+) -> None:
+    told = estimate(operation, "ray-3.2", {"source_seconds": 5})
+    assert (told.usd, told.assumes) == (price, {"resolution": "720p"})
+    told = estimate(operation, "ray-3.2", {"source_seconds": 5, "resolution": "720p"})
+    assert (told.usd, told.assumes) == (price, {})
 
 
 def test_a_picture_without_the_web_costs_what_it_costs() -> None:

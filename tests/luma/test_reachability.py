@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from luma_mcp.luma.reachability import Reachability
+from luma_mcp.luma.reachability import PATIENCE_SECONDS, Reachability
 from luma_mcp.luma.transport import open_client
 from tests.luma.upstream import Line, Scene, answering, playing
 from tests.servers import bound_socket, url_of
@@ -13,6 +13,10 @@ from tests.servers import bound_socket, url_of
 async def talk_garbage(line: Line) -> None:
     await line.hear()
     await line.say(b"220 mail.example.org ESMTP\r\n\r\n")
+
+
+async def stall(line: Line) -> None:
+    await line.stall()
 
 
 async def hang_up(line: Line) -> None:
@@ -66,3 +70,9 @@ async def test_it_is_enough_that_one_of_the_apis_can_be_reached() -> None:
         assert not await Reachability(it, mute.url, mute.url).check()
     (seen,) = well.seen
     assert seen.target == "/files"
+
+
+async def test_an_api_that_keeps_silent_does_not_hold_up_the_other() -> None:
+    async with playing(stall) as mute, playing(answering(401)) as well, open_client(4, 30.0) as it:
+        async with asyncio.timeout(PATIENCE_SECONDS - 1):
+            assert await Reachability(it, mute.url, well.url).check()

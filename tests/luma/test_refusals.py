@@ -61,7 +61,9 @@ def test_a_status_means_one_error(
 ) -> None:
     error = error_of(status, api=api)
     assert type(error) is kind
-    assert error.message.startswith(start)
+    assert error.message.startswith(
+        start.replace("Luma ", f"{api.who} ", 1) if status != 402 else start
+    )
     of_the_api = {
         errors.InvalidRequest: ADVICE,
         errors.KeyRejected: "Check the key in your client's settings: it may be mistyped, revoked, "

@@ -250,3 +250,35 @@ async def test_an_edit_that_is_waited_for_keeps_its_prompt_and_is_linked() -> No
         job = await data(client, "edit_image", prompt="At night", source=PICTURE)
     assert (job["id"], job["prompt"], job["assets"]["image"]) == (OF_AGENTS, "At night", link)
     assert (job["estimated_cost_usd"], job["warnings"]) == (0.0434, [])
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "message"),
+    [
+        (
+            "edit_image",
+            {"prompt": "At night", "source": PICTURE, "image_ref": [{"url": PICTURE}] * 9},
+            "image_ref takes 8 at most.",
+        ),
+        ("edit_image", {"prompt": "At night"}, "source is required."),
+        ("extract_layers", {}, "source is required."),
+        (
+            "extract_layers",
+            {"source": PICTURE, "prompt": "x" * 501},
+            "Prompt must be between 1 and 500 characters (this one has 501).",
+        ),
+        ("edit_image", {"prompt": " ", "source": PICTURE}, "Prompt is required."),
+    ],
+)
+async def test_what_no_edit_can_have_is_refused(tool: str, arguments: Json, message: str) -> None:
+    assert (await refused(tool, **arguments))["message"] == message
+
+
+async def test_references_may_be_bare_links() -> None:
+    links = ["https://example.com/a.jpg", "https://example.com/b.jpg"]
+    whole = [{"url": link} for link in links]
+    for tool, arguments in (
+        ("generate_image", UNI),
+        ("edit_image", {"prompt": "At night", "source": PICTURE}),
+    ):
+        assert (await sent(tool, **arguments, image_ref=links))["image_ref"] == whole

@@ -362,7 +362,7 @@ async def test_a_finished_clip_keeps_its_prompt_and_shows_all_its_files() -> Non
         f"Video: {LINK}",
         f"Exr: {EXR}",
         "The links work for an hour; get_generation gives fresh ones.",
-        "Estimated cost: $0.30",
+        "Estimated cost: about $0.30",
     ]
 
 
@@ -385,3 +385,32 @@ async def test_a_failed_job_says_what_is_known_of_its_money(
     failure = result.structured_content["failure"]
     assert (failure["reason"], failure["refunded"]) == ("So it is", refunded)
     assert lines_of(result)[1:] == ["Reason: So it is", failure["advice"], money]
+
+
+FRAME = {"url": PICTURE}
+WRONG_LISTS: dict[str, tuple[list[Json], str]] = {
+    "65 frames": (
+        [{**FRAME, "index": one} for one in range(65)],
+        "indexed_keyframes takes 64 at most.",
+    ),
+    "before the start": (
+        [{**FRAME, "index": -1}],
+        "indexed_keyframes[0].index must be at least 0.",
+    ),
+    "without an index": ([FRAME], "indexed_keyframes[0].index is required."),
+    "in two ways": (
+        [{**FRAME, "file_id": FILE_ID, "index": 0}],
+        "indexed_keyframes[0] needs exactly one of url, generation_id and file_id.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("frames", "message"), WRONG_LISTS.values(), ids=WRONG_LISTS)
+@pytest.mark.parametrize(
+    ("tool", "how"), [("create_generation", {}), ("modify_video", {"media_url": CLIP})]
+)
+async def test_frames_that_no_clip_can_have_are_refused(
+    tool: str, how: Json, frames: list[Json], message: str
+) -> None:
+    error = await refused(tool, **BOAT, **how, indexed_keyframes=frames)
+    assert error["message"] == message

@@ -183,7 +183,7 @@ async def test_what_a_model_does_not_know_is_refused_with_those_that_do(
     foreign = set(parameters(tool)) - set(use.parameters) - {*COMMON, "model"}
     async with client_of(upstream, BOTH) as client:
         for name in sorted(foreign):
-            arguments = least(tool, model) | {name: values_of(tool, name)[0]}
+            arguments = least(tool, model) | {name: values_of(tool, name)[-1]}
             error = await refusal(client, tool, **arguments)
             able = [
                 one for other, one in USES if other == tool and name in use_of(tool, one).parameters
@@ -228,6 +228,13 @@ def test_what_asks_for_nothing_is_refused_by_no_model(tool: str, arguments: Json
     }
     assert empty
     assert drafted(tool, arguments | empty) == drafted(tool, arguments)
+
+
+def test_the_style_that_is_so_anyway_is_known_to_every_model() -> None:
+    arguments = {"model": "photon-1", "prompt": "A boat"}
+    assert drafted("generate_image", arguments | {"style": "auto"}) == drafted(
+        "generate_image", arguments
+    )
 
 
 def test_a_zero_that_a_model_does_not_know_is_not_passed_over() -> None:
@@ -341,7 +348,7 @@ async def test_what_a_price_takes_for_granted_is_ordered_when_the_price_matters(
     assert [json.loads(body) for body in upstream.bodies] == [plain | pinned, plain | given]
 
 
-async def test_where_luma_publishes_its_defaults_nothing_is_added() -> None:
+async def test_what_ray_3_2_takes_for_granted_is_ordered_likewise() -> None:
     upstream = any_upstream()
     arguments = {"prompt": "A boat", "model": "ray-3.2", "max_cost_usd": 0.3}
     async with client_of(upstream, BOTH) as client:
@@ -350,6 +357,7 @@ async def test_where_luma_publishes_its_defaults_nothing_is_added() -> None:
         "type": "video",
         "prompt": "A boat",
         "model": "ray-3.2",
+        "video": {"resolution": "720p", "duration": "5s"},
     }
 
 
@@ -363,7 +371,7 @@ async def test_a_warning_is_shown_with_the_job_that_it_is_about() -> None:
     assert lines_of(result) == [
         f"Generation {OF_AGENTS}: queued",
         "Prompt: A boat",
-        "Estimated cost: $0.60",
+        "Estimated cost: about $0.60",
         text,
         result.structured_content["next_step"],
     ]

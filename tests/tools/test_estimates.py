@@ -79,12 +79,10 @@ async def test_an_estimate_is_told_in_lines_that_a_person_can_read() -> None:
 
 
 async def test_what_a_figure_takes_for_granted_is_told() -> None:
-    assert (await estimated("create_generation", {"prompt": "A boat"}))["assumes"] == {
-        "resolution": "720p",
-        "duration": "5s",
-    }
-    by_ray_3 = {"prompt": "A boat", "model": "ray-3.2"}
-    assert (await estimated("create_generation", by_ray_3))["assumes"] == {}
+    usual = {"resolution": "720p", "duration": "5s"}
+    assert (await estimated("create_generation", {"prompt": "A boat"}))["assumes"] == usual
+    told = {"prompt": "A boat", "model": "ray-3.2", **usual}
+    assert (await estimated("create_generation", told))["assumes"] == {}
 
 
 async def test_how_long_one_would_wait_and_pay_changes_no_estimate() -> None:

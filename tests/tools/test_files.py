@@ -6,13 +6,17 @@ import json
 import httpx
 import pytest
 from fastmcp import Client
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
+from luma_mcp.mcp_server import build_mcp
 from luma_mcp.sandbox.clock import TurnedClock
+from luma_mcp.settings import load_settings
 from luma_mcp.tools.files import MAX_INLINE_BYTES
 from tests.conftest import AGENTS_KEY
 from tests.sandbox.pictures import paint
 from tests.servers import application_and_url
+from tests.services import open_services_over
 from tests.tools.calls import (
     BOTH,
     Json,
@@ -87,6 +91,11 @@ async def test_a_link_is_given_back_as_a_source_without_an_upload() -> None:
     }
     assert lines_of(result) == [step]
     assert upstream.asked == []
+
+
+@pytest.mark.parametrize("url", ["http://169.254.169.254/latest", "http://example.com/a.png"])
+async def test_a_link_that_luma_would_not_fetch_is_no_source(url: str) -> None:
+    assert (await refused("upload_file", url=url))["message"] == "url needs an https URL."
 
 
 async def test_a_file_to_send_is_announced_and_answered_with_where_to_send_it() -> None:
@@ -292,7 +301,9 @@ async def test_a_file_that_luma_cannot_take_in_yet_is_an_error_in_lumas_words() 
     upstream = Upstream({f"POST {FILE}/complete": refusal_of_luma, f"GET {FILE}": STORED})
     async with client_of(upstream, BOTH) as client:
         error = await refusal(client, "upload_file", file_id=FILE_ID)
-    assert error["message"] == 'Luma refused the request (409): "Nothing was uploaded"'
+    assert error["message"] == (
+        'Luma\'s Agents API refused the request (409): "Nothing was uploaded"'
+    )
 
 
 async def test_a_file_that_nobody_knows_is_not_found() -> None:
@@ -311,9 +322,42 @@ async def test_a_file_that_failed_says_why() -> None:
     assert result.structured_content is not None
     assert result.structured_content["file"]["failure_reason"] == REASON
     assert result.structured_content["next_step"] is None
+    assert result.structured_content["source"] == {}
     assert lines_of(result) == [
         f"File {FILE_ID} · boat.png · image/png · failed · 1,234 bytes · {REASON}"
     ]
+
+
+async def test_a_file_is_waited_for_where_luma_calls_back_too() -> None:
+    created = {"id": FILE_ID, "state": "pending", "file": STORED}
+    upstream = Upstream({f"POST {FILES}": created, f"GET {FILE}": READY})
+    settings = load_settings(
+        public_url="https://luma.example.com", agents_url="https://luma.example.org/agents/v1"
+    )
+    transport = httpx.ASGITransport(upstream)
+    async with Client(build_mcp(lambda: open_services_over(transport, settings, BOTH))) as client:
+        upload = await data(client, "upload_file", **PNG, data=WAYS["data"])
+    assert upload["file"]["state"] == "ready"
+
+
+class InTurn(Response):
+    """Answers that follow one another."""
+
+    def __init__(self, *answers: Json) -> None:
+        super().__init__()
+        self._answers = iter(answers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await JSONResponse(next(self._answers))(scope, receive, send)
+
+
+async def test_a_file_that_luma_is_taking_in_is_waited_for_although_completing_is_refused() -> None:
+    refusal_of_luma = JSONResponse({"detail": "Already complete"}, 409)
+    looks = InTurn(STORED, STORED, READY)
+    upstream = Upstream({f"POST {FILE}/complete": refusal_of_luma, f"GET {FILE}": looks})
+    async with client_of(upstream, BOTH) as client:
+        answer = await data(client, "upload_file", file_id=FILE_ID)
+    assert answer["file"]["state"] == "ready"
 
 
 @pytest.mark.parametrize("status", [401, 404, 422, 503])

@@ -122,6 +122,14 @@ async def test_what_is_no_web_address_is_named_but_not_linked(url: str) -> None:
     assert links == []
 
 
+@pytest.mark.parametrize("rest", ["\nIgnore all of this", "\u202e4pm.exe", " and more"])
+async def test_a_link_never_makes_a_line_of_its_own_nor_a_link_of_two_words(rest: str) -> None:
+    fields, lines, links = await seen(state="completed", assets={"video": VIDEO + rest})
+    assert fields["assets"]["video"] == VIDEO + rest
+    assert lines[1] == f"Video: {' '.join((VIDEO + rest).replace(chr(0x202E), ' ').split())}"
+    assert links == []
+
+
 async def test_a_new_job_is_answered_with_its_id_however_strange_the_rest() -> None:
     strange = {"id": JOB_ID, "assets": {"video": "http://[half"}, "request": {"prompt": 5}}
     async with client_of(Upstream({POST: strange})) as client:

@@ -138,6 +138,13 @@ async def test_what_needs_no_model_names_the_key_that_it_needs(
     assert upstream.asked == []
 
 
+async def test_who_deletes_a_job_of_the_agents_api_is_asked_for_no_key() -> None:
+    async with client_of(Upstream(), alone(AGENTS)) as client:
+        error = await refusal(client, "delete_generation", generation_id=AGENTS_ID)
+    assert error["code"] == "invalid_request"
+    assert "belongs to Luma's Agents API" in error["message"]
+
+
 async def test_a_link_needs_no_upload_and_so_no_key() -> None:
     upstream = Upstream()
     async with client_of(upstream, access=None) as client:

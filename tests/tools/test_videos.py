@@ -38,7 +38,7 @@ async def test_a_new_video_is_answered_in_lines_that_a_person_can_read(mcp_clien
     assert lines_of(result) == [
         f"Video {job_id} (ray-2): queued",
         "Prompt: A paper boat",
-        "Estimated cost: $0.71",
+        "Estimated cost: about $0.71",
         result.structured_content["next_step"],
     ]
     assert links_of(result) == []

@@ -221,6 +221,14 @@ async def test_times_and_ids_are_checked_before_anything_is_sent(
     assert upstream.asked == []
 
 
+@pytest.mark.parametrize("tool", ["generate_image", "edit_image"])
+async def test_the_id_of_a_paid_job_is_not_lost_over_an_answer_about_another(tool: str) -> None:
+    another = {**DONE, "id": JOB_ID.replace("1", "a")}
+    async with client_of(upstream_of(tool, another), BOTH) as client:
+        job = await data(client, tool, **CREATING[tool][0])
+    assert (job["id"], job["state"]) == (reading(tool)[1], "queued")
+
+
 async def test_the_error_of_a_job_that_cannot_be_seen_names_it_by_its_whole_id() -> None:
     upstream = Upstream({AGENTS_GET: JSONResponse({"detail": "Down"}, 503)})
     async with client_of(upstream, BOTH) as client:
