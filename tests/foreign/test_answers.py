@@ -243,8 +243,9 @@ async def check(
     if reason := (fields.get("failure") or {}).get("reason"):
         assert SIGNATURE not in reason
     if tool == "upload_file" and "code" not in fields:
-        assert fields["source"]["file_id"] == (fields["file"]["id"])
-        assert how != "file_id" or fields["source"]["file_id"]
+        lost = fields["file"]["state"] in {"failed", "deleted"}
+        assert fields["source"] == ({} if lost else {"file_id": fields["file"]["id"]})
+        assert how != "file_id" or fields["file"]["id"]
     if tool in CREATING and (job_id := job_id_in(*answers[0])):
         prefix = AGENTS.id_prefix if how else ""
         assert (_read(fields) or "").lower() == f"{prefix}{job_id}"

@@ -8,6 +8,7 @@ import pytest
 from fastmcp import Client
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
+from structlog.testing import capture_logs
 
 from luma_mcp.mcp_server import build_mcp
 from luma_mcp.sandbox.clock import TurnedClock
@@ -369,6 +370,22 @@ async def test_trouble_while_waiting_never_hides_a_file_that_was_stored(status: 
     assert answer["file"] == SHOWN
     assert answer["next_step"].endswith(f"call upload_file with file_id {FILE_ID} again.")
     assert f"GET {FILE}" in upstream.asked
+
+
+class Faulty(Response):
+    """An answer by which the way to Luma itself breaks."""
+
+    async def __call__(self, _scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise ZeroDivisionError
+
+
+async def test_a_fault_of_ours_never_hides_a_file_that_was_stored_either() -> None:
+    upstream = Upstream({f"POST {FILES}": {"file": STORED}, f"GET {FILE}": Faulty()})
+    with capture_logs() as logs:
+        async with client_of(upstream, BOTH) as client:
+            answer = await data(client, "upload_file", data="Ym9hdA==", **PNG)
+    assert answer["file"] == SHOWN
+    assert [line["file_id"] for line in logs if line["event"] == "fault"] == [FILE_ID]
 
 
 async def test_a_file_goes_the_whole_way_and_becomes_a_picture(
