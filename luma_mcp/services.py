@@ -154,8 +154,7 @@ class Caller:
             newest = await self._wait(job.id or "", seconds, job)
             return replace(newest, prompt=newest.prompt or job.prompt)
         except Exception as error:  # noqa: BLE001 - whatever it is, the job is paid for
-            if not isinstance(error, LumaMcpError) or isinstance(error, Internal):
-                _log.exception("fault", generation_id=job.id)
+            _note(error, generation_id=job.id)
             return job
         except asyncio.CancelledError:
             _log.warning("left", generation_id=job.id)
@@ -193,8 +192,7 @@ class Caller:
         try:
             return await self.services.waiting_room.wait(name, look, seconds, known=file) or file
         except Exception as error:  # noqa: BLE001 - whatever it is, the file is there
-            if not isinstance(error, LumaMcpError) or isinstance(error, Internal):
-                _log.exception("fault", file_id=file.id)
+            _note(error, file_id=file.id)
             return file
 
     def _api_of(self, generation_id: str) -> DreamMachine | Agents:
@@ -221,6 +219,12 @@ class Caller:
         undelivered = job.failure is not None and job.failure.code == "callback_failed"
         if callbacks is not None and undelivered and callbacks.call_sign_of(job) is not None:
             callbacks.give_up()
+
+
+def _note(error: Exception, **whose: str | None) -> None:
+    """Write down a fault of ours that is answered with what is known; Luma's trouble is no news."""
+    if not isinstance(error, LumaMcpError) or isinstance(error, Internal):
+        _log.error("fault", exc_info=error, **whose)
 
 
 async def _look(luma: DreamMachine | Agents, key: ApiKey, generation_id: str) -> Job:
