@@ -33,8 +33,8 @@ SANDBOX_WELCOME = """
   luma-mcp with its sandbox: nothing here costs anything.
 
   Endpoint   {base}/mcp
-  Keys       luma-sandbox   (any key that begins with luma- is an account of Dream Machine,
-             luma-api-sandbox   one that begins with luma-api- an account of the Agents API)
+  Keys       luma-sandbox       (any that begins with luma- is an account of Dream Machine)
+             luma-api-sandbox   (any that begins with luma-api- is one of the Agents API)
   Try        curl -s {base}/mcp -H 'Authorization: Bearer luma-sandbox' \\
                -H 'Content-Type: application/json' \\
                -H 'Accept: application/json, text/event-stream' \\
