@@ -11,7 +11,7 @@ LumaMcpError
 ├── Unavailable            unavailable            Luma cannot be reached or has a bad moment
 ├── TimedOut               timed_out              Luma did not answer within the deadline
 ├── BadResponse            bad_response           Luma answered with something that is no answer
-├── RefusedByPolicy        refused_by_policy      the caller's or the operator's switches forbid it
+├── RefusedByPolicy        refused_by_policy      the caller's or the operator's switches or limits
 └── Internal               internal               a fault of this server
 """
 
@@ -148,7 +148,7 @@ class BadResponse(LumaMcpError):
 
 
 class RefusedByPolicy(LumaMcpError):
-    """The caller's own switches or the operator's settings forbid the call."""
+    """The caller's own switches or limit of costs, or the operator's settings, forbid the call."""
 
     code = "refused_by_policy"
 
