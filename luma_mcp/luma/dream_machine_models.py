@@ -211,6 +211,7 @@ class Generation(Reply):
 
     def to_job(self) -> Job:
         """Give the job that this tells of."""
+        failed = self.state == "failed"
         return Job(
             api=DREAM_MACHINE.name,
             id=self.id,
@@ -221,13 +222,8 @@ class Generation(Reply):
             prompt=self._echo("prompt"),
             callback_url=self._echo("callback_url"),
             assets=self.assets.to_assets() if self.assets else None,
-            failure=failure_of_dream_machine(self.failure_reason) if self.has_failed else None,
+            failure=failure_of_dream_machine(self.failure_reason) if failed else None,
         )
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether the job has ended without a result."""
-        return self.state == "failed"
 
     @property
     def _finest_type(self) -> str | None:

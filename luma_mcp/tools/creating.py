@@ -117,8 +117,7 @@ def _order(
     given = {name: value for name, value in given.items() if name not in COMMON}
     model = given.get("model", model)
     told = {name: value for name, value in given.items() if _is_told(value) and name != "model"}
-    if model:
-        check_use(operation, model, told)
+    check_use(operation, model, told)
     draft = plan(**given)
     estimate = catalogue.estimate(operation, model, told)
     if max_cost_usd is not None:

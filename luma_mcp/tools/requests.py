@@ -2,6 +2,7 @@
 
 import mimetypes
 from collections.abc import Sequence
+from typing import cast
 from urllib.parse import urlsplit
 
 from luma_mcp.errors import InvalidRequest
@@ -85,18 +86,21 @@ def reference_request(name: str, reference: Reference) -> agents.ImageRef:
     Raises:
         InvalidRequest: It names not exactly one thing, or one of Dream Machine's.
     """
-    given = (reference.url, reference.generation_id, reference.file_id)
-    if sum(value is not None for value in given) != 1:
-        raise InvalidRequest(
-            f"{name} needs exactly one of url, generation_id and file_id.",
-            advice="Keep the one that you mean.",
-        )
-    generation_id, file_id = reference.generation_id, reference.file_id
+    url, generation_id, file_id = reference.url, reference.generation_id, reference.file_id
+    _check_one(
+        f"{name} needs exactly one of url, generation_id and file_id.", url, generation_id, file_id
+    )
     return agents.ImageRef(
-        url=reference.url,
+        url=url,
         generation_id=checked_id(generation_id, AGENTS) if generation_id else None,
         file_id=checked_file_id(file_id) if file_id else None,
     )
+
+
+def _check_one(rule: str, *ways: str | None) -> None:
+    """See that something is given in one way, and in no other."""
+    if sum(way is not None for way in ways) != 1:
+        raise InvalidRequest(rule, advice="Keep the one that you mean.")
 
 
 def references_request(
@@ -125,12 +129,13 @@ def video_request(
     Raises:
         InvalidRequest: There is not exactly one source.
     """
+    _check_one(
+        "The source is exactly one of media_url, generation_id and file_id.",
+        media_url,
+        generation_id,
+        file_id,
+    )
     given = Reference(url=media_url, generation_id=generation_id, file_id=file_id)
-    if sum(value is not None for value in (media_url, generation_id, file_id)) != 1:
-        raise InvalidRequest(
-            "The source is exactly one of media_url, generation_id and file_id.",
-            advice="Keep the one that you mean.",
-        )
     reference = reference_request("The source", given)
     if media_url is None:
         return reference
@@ -200,9 +205,9 @@ def unweighted(
 
 def output_format(name: str | None) -> agents.OutputFormat | None:
     """Write a format as the Agents API does."""
-    return "jpeg" if name in {"jpg", "jpeg"} else "png" if name else None
+    return "jpeg" if name == "jpg" else cast("agents.OutputFormat | None", name)
 
 
 def image_format(name: str | None) -> luma.ImageFormat | None:
     """Write a format as Dream Machine does."""
-    return "jpg" if name in {"jpg", "jpeg"} else "png" if name else None
+    return "jpg" if name == "jpeg" else cast("luma.ImageFormat | None", name)
