@@ -67,11 +67,15 @@ def _in_short(schema: Any) -> Any:  # noqa: ANN401 - any part of a JSON schema
         return [_in_short(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    members = schema.get("properties", {})
-    left_out = {"default", "description"} if members else {"default"}
-    short = {name: _in_short(part) for name, part in schema.items() if name not in left_out}
-    if members:
-        short["properties"] = {name: _in_short(member) for name, member in members.items()}
+    left_out = {"default", "description"} if schema.get("properties") else {"default"}
+    short = {
+        # The names of members are no words of the schema.
+        name: {one: _in_short(member) for one, member in part.items()}
+        if name == "properties"
+        else _in_short(part)
+        for name, part in schema.items()
+        if name not in left_out
+    }
     match short.get("anyOf"):
         case [{"type": str(kind)} as option, {"type": "null"}]:
             del short["anyOf"]
