@@ -25,11 +25,11 @@ bench: $(STAMP)-dev  ## measurements, printed as ratios
 
 lock: $(STAMP)-dev  ## resolve the dependencies anew
 	$(BIN)/uv pip compile pyproject.toml --universal --upgrade --python-version 3.11 \
-	  --extra sandbox --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet \
-	  --output-file requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra sandbox --group dev \
-	  --constraint requirements.lock --generate-hashes --no-emit-index-url --no-header --no-annotate \
-	  --quiet --output-file requirements-dev.lock
+	  --extra redis --extra sandbox --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --quiet --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra redis \
+	  --extra sandbox --group dev --constraint requirements.lock --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements-dev.lock
 	$(BIN)/uv pip compile $(CLIENTS)/requirements.in --universal --upgrade --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet \
 	  --output-file $(CLIENTS)/requirements.lock

@@ -117,10 +117,8 @@ def test_the_lock_of_the_node_clients_carries_no_addresses() -> None:
 
 def test_the_locks_hold_every_dependency_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = [
-        *project["project"]["dependencies"],
-        *project["project"]["optional-dependencies"]["sandbox"],
-    ]
+    extras = project["project"]["optional-dependencies"].values()
+    wanted = [one for group in (project["project"]["dependencies"], *extras) for one in group]
     names = {re.split(r"[\[<>=]", one)[0] for one in wanted}
     lock = (ROOT / "requirements.lock").read_text()
     assert names <= set(re.findall(r"^([a-z0-9-]+)(?:\[|==)", lock, re.MULTILINE))
