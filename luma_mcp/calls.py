@@ -11,7 +11,7 @@ from mcp.types import ContentBlock, TextContent
 from pydantic import BaseModel
 from structlog.contextvars import bound_contextvars
 
-from luma_mcp.errors import Internal, LumaMcpError, let_go
+from luma_mcp.errors import Internal, KeyRejected, LumaMcpError, let_go
 from luma_mcp.redaction import hiding, redact
 from luma_mcp.services import Access, Caller
 from luma_mcp.telemetry import get_logger
@@ -65,6 +65,8 @@ class ToolCalls:
                 answer = _explain(error, request_id)
                 if isinstance(error, Internal):
                     _log.error("fault", exc_info=raised)
+                if isinstance(error, KeyRejected):
+                    caller.access.on_rejected_key()
                 let_go(raised)
             finally:
                 _log.info(

@@ -2,6 +2,7 @@
 
 LumaMcpError
 ├── MissingKey             missing_key            the tool needs a key, the request brought none
+├── InvalidToken           invalid_token          the token of a sign-in is not valid (any more)
 ├── KeyRejected            key_rejected           Luma does not accept the key
 ├── InvalidRequest         invalid_request        the arguments cannot work; nothing was spent
 │   └── ConflictingKeys    invalid_request        two headers carry two keys for one API
@@ -84,6 +85,13 @@ class MissingKey(LumaMcpError):
         "(or X-API-Key, X-Auth-Token, X-Luma-API-Key; over stdio, the variable LUMA_API_KEY). Keys "
         f"are made at {KEYS_PAGE}."
     )
+
+
+class InvalidToken(LumaMcpError):
+    """The token of a sign-in is not valid, or not any more."""
+
+    code = "invalid_token"
+    default_advice = "Sign in again: disconnect this server in your client, and connect it anew."
 
 
 class KeyRejected(LumaMcpError):

@@ -13,13 +13,15 @@ _secrets: ContextVar[tuple[str, ...]] = ContextVar("secrets", default=())
 # Shorter values are no secrets, and hiding them would garble the text around them.
 MIN_SECRET = 6
 
-# Keys as Luma makes them, whatever follows a Bearer scheme, and of a URL the user, the query and
-# the fragment (where signatures of links are). The current caller's own keys are also hidden by
-# value. What is hidden already is part of what follows, or the rest after it would stay. Each
-# pattern takes time that grows with the text, not with its square: foreign text comes here. It is
-# searched for only in a text with its mark, in lower case, since most texts have none.
+# Keys as Luma makes them, tokens of sign-ins, whatever follows a Bearer scheme, and of a URL the
+# user, the query and the fragment (where signatures of links are). The current caller's own keys
+# are also hidden by value. What is hidden already is part of what follows, or the rest after it
+# would stay. Each pattern takes time that grows with the text, not with its square: foreign text
+# comes here. It is searched for only in a text with its mark, in lower case, since most texts have
+# none.
 _PATTERNS: tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     ("luma-", re.compile(r"\bluma-[A-Za-z0-9_\-.]{6,}"), HIDDEN),
+    ("lmcp_", re.compile(r"\blmcp_[A-Za-z0-9_\-.]+"), HIDDEN),
     (
         "bearer",
         re.compile(r"(?i)\b(bearer)\s+(?!<key>)(?:\[hidden\]|[^\s'\",)\]])+"),

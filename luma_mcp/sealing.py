@@ -1,5 +1,7 @@
 """Sealed tokens: what this process gave out and gets back, which nobody else can read or make."""
 
+import hashlib
+import math
 import secrets
 import time
 from collections.abc import Callable
@@ -12,7 +14,7 @@ from joserfc.jwe import JWERegistry
 from joserfc.jwk import OctKey
 
 KEY_BYTES = 32
-MAX_TOKEN_LENGTH = 2048
+MAX_TOKEN_LENGTH = 8192
 # JWE in its compact form (RFC 7516): the claims are encrypted, the header is authenticated.
 _HEADER = {"alg": "dir", "enc": "A256GCM"}
 _REGISTRY = JWERegistry(algorithms=list(_HEADER.values()))
@@ -33,31 +35,41 @@ def _start_of(purpose: str) -> str:
     return some_token[: some_token.index(".") + 1]
 
 
+def key_from(text: str) -> bytes:
+    """Make a secret's text into a key; the text must be long and random, since this is fast."""
+    return hashlib.blake2b(
+        text.encode(), digest_size=KEY_BYTES, person=b"luma-mcp sealing"
+    ).digest()
+
+
 class Sealer:
     """Seals claims for one purpose and a limited time.
 
     Args:
-        secret: 32 bytes; by default random ones, which end with the process.
+        keys: Of 32 bytes each. The first seals and all open, so that a new one can be put before
+            the old; by default a random one, which ends with the process.
         now: The time in seconds since 1970.
     """
 
-    def __init__(
-        self, secret: bytes | None = None, *, now: Callable[[], float] = time.time
-    ) -> None:
-        self._key = OctKey.import_key(secret or secrets.token_bytes(KEY_BYTES))
+    def __init__(self, *keys: bytes, now: Callable[[], float] = time.time) -> None:
+        self._keys = [OctKey.import_key(key) for key in keys or [secrets.token_bytes(KEY_BYTES)]]
         self._now = now
 
-    def seal(self, purpose: str, claims: dict[str, Any], seconds: float) -> str:
+    def seal(self, purpose: str, claims: dict[str, Any], seconds: float = math.inf) -> str:
         """Make a token that holds the claims and can be opened for so many seconds."""
-        expiring = {**claims, "exp": int(self._now() + seconds)}
-        return jwt.encode(_header(purpose), expiring, self._key, registry=_REGISTRY)
+        sealed = dict(claims)
+        if seconds < math.inf:
+            sealed["exp"] = int(self._now() + seconds)
+        return jwt.encode(_header(purpose), sealed, self._keys[0], registry=_REGISTRY)
 
     def open(self, purpose: str, token: str) -> dict[str, Any] | None:
         """Give the claims, or None if the token is forged, expired or for another purpose."""
         if len(token) > MAX_TOKEN_LENGTH or not token.startswith(_start_of(purpose)):
             return None
-        try:
-            opened = jwt.decode(token, self._key, registry=_REGISTRY)
-        except (JoseError, ValueError):
-            return None
-        return opened.claims if opened.claims["exp"] > self._now() else None
+        for key in self._keys:
+            try:
+                claims = jwt.decode(token, key, registry=_REGISTRY).claims
+            except (JoseError, ValueError):
+                continue
+            return claims if claims.get("exp", math.inf) > self._now() else None
+        return None

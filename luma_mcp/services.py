@@ -1,7 +1,7 @@
 """The two lifetimes: `Services` live as long as the process, a `Caller` as long as one request."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -10,6 +10,7 @@ from typing import Self
 from luma_mcp.callbacks import Callbacks
 from luma_mcp.credentials import ApiKey, Credentials
 from luma_mcp.errors import Internal, LumaMcpError, MissingKey, RefusedByPolicy
+from luma_mcp.ledger import Ledger, MemoryLedger, open_ledger
 from luma_mcp.luma.agents import Agents
 from luma_mcp.luma.agents_models import File
 from luma_mcp.luma.apis import AGENTS, APIS, DREAM_MACHINE, Api
@@ -37,6 +38,8 @@ class Access:
     credentials: Credentials
     toolsets: frozenset[str]
     readonly: bool
+    # Who let the request in with keys of a sign-in hears that Luma refused one.
+    on_rejected_key: Callable[[], None] = lambda: None
 
     @classmethod
     def by(cls, settings: Settings, credentials: Credentials | None = None) -> Self:
@@ -81,6 +84,7 @@ class Services:
     waiting_room: WaitingRoom = field(default_factory=WaitingRoom)
     callbacks: Callbacks | None = None
     own_access: Access | None = None
+    ledger: Ledger = field(default_factory=MemoryLedger)
     under_way: UnderWay = field(default_factory=UnderWay)
 
     def stop(self) -> None:
@@ -280,8 +284,10 @@ async def open_services(
             WaitingRoom(pace, call_sign_of=callbacks.call_sign_of if callbacks else None),
             callbacks,
             own_access,
+            open_ledger(url.get_secret_value() if (url := settings.redis_url) else None),
         )
         try:
             yield services
         finally:
             await services.finish()
+            await services.ledger.close()

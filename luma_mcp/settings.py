@@ -6,13 +6,22 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from luma_mcp.wording import did_you_mean, reason_of
 
 PREFIX = "LUMA_MCP_"
 SANDBOX_PATH = "/sandbox"
+OAUTH_PATH = "/oauth"
 # Kubernetes sets these, and LUMA_MCP_PORT too, for a Service named luma-mcp.
 _SERVICE_LINK = re.compile(r"LUMA_MCP_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_\w+)")
 # RFC 6761, 6762, 8375, what ICANN keeps for private use, and what routers make up.
@@ -65,6 +74,38 @@ def is_private(url: str) -> bool:
     return not host.is_global
 
 
+# Claude, ChatGPT, VS Code, Cursor, and whatever runs on the user's own machine.
+KNOWN_REDIRECTS = (
+    "claude.ai",
+    "claude.com",
+    "chatgpt.com",
+    "vscode.dev",
+    "insiders.vscode.dev",
+    "cursor:",
+    "loopback",
+)
+_HOST = re.compile(r"(?=.*[a-z0-9])[a-z0-9.-]+(:\d{1,5})?")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:")
+# What a browser would run, read from the disk, or take for a place on the web.
+_NO_APP = frozenset(
+    {"about:", "blob:", "data:", "file:", "ftp:", "http:", "https:", "javascript:", "vbscript:"}
+    | {"view-source:", "ws:", "wss:"}
+)
+MIN_SECRET_LENGTH = 32
+_ENGINES = ("redis://", "rediss://", "valkey://", "valkeys://")
+
+
+def _redirect(word: str) -> str:
+    word = word.lower()
+    if _SCHEME.fullmatch(word):
+        if word in _NO_APP:
+            raise ValueError(f"must not allow the scheme {word}")
+    elif not _HOST.fullmatch(word):
+        raise ValueError("must be hosts without a path, schemes such as `cursor:`, or loopback")
+    return word
+
+
+Redirect = Annotated[str, AfterValidator(_redirect)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
@@ -86,6 +127,21 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         default=None,
         description="the server's address as its users see it, such as https://luma.example.com",
+    )
+    secret_key: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)] = Field(
+        default=(),
+        description="what sign-ins are sealed with, 32 random characters or more: lets web-based "
+        "clients sign in at /oauth/mcp, together with LUMA_MCP_PUBLIC_URL. Put a new one before "
+        "the old to rotate them; all replicas need the same",
+    )
+    oauth_redirects: Annotated[tuple[Redirect, ...], NoDecode, BeforeValidator(_split)] = Field(
+        default=KNOWN_REDIRECTS,
+        description="where a sign-in may lead back to: hosts (https), `name:` for the scheme of an "
+        "app, `loopback` for a user's own machine",
+    )
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="Redis or Valkey for what replicas must share, such as redis://redis:6379/0",
     )
     dream_machine_url: str = Field(
         default="https://api.lumalabs.ai/dream-machine/v1",
@@ -175,6 +231,22 @@ class Settings(BaseSettings):
         return self.public_url if reachable else None
 
     @property
+    def oauth_url(self) -> str | None:
+        """The issuer of sign-ins, below which their endpoints are; None where there are none."""
+        return f"{self.public_url}{OAUTH_PATH}" if self.secret_key else None
+
+    @property
+    def own_origins(self) -> tuple[str, ...]:
+        """The origins of pages that may call the server, its own among them.
+
+        Behind a proxy that ends TLS its own cannot be told from the request.
+        """
+        if self.public_url is None:
+            return self.allowed_origins
+        parts = urlsplit(self.public_url)
+        return (*self.allowed_origins, f"{parts.scheme}://{parts.netloc}")
+
+    @property
     def own_hosts(self) -> tuple[str, ...]:
         """The Host header values that are this server's, besides the address bound to."""
         public = urlsplit(self.public_url).hostname if self.public_url else None
@@ -195,6 +267,33 @@ class Settings(BaseSettings):
         if parts.query or parts.fragment or parts.username or parts.password:
             raise ValueError("must hold no user, query or fragment")
         return value.rstrip("/")
+
+    @field_validator("secret_key")
+    @classmethod
+    def _can_be_used(
+        cls, value: tuple[SecretStr, ...], info: ValidationInfo
+    ) -> tuple[SecretStr, ...]:
+        if any(len(secret.get_secret_value()) < MIN_SECRET_LENGTH for secret in value):
+            raise ValueError(f"must have at least {MIN_SECRET_LENGTH} characters")
+        public_url = info.data.get("public_url")
+        if value and not (public_url and _is_issuer(public_url)):
+            raise ValueError(
+                "needs LUMA_MCP_PUBLIC_URL, with https (http only on loopback) and without a path"
+            )
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_engine(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(_ENGINES):
+            raise ValueError(f"must begin with {', '.join(_ENGINES)}")
+        return value
+
+
+def _is_issuer(url: str) -> bool:
+    """Tell whether OAuth may be served there: RFC 8414 section 2 wants TLS."""
+    parts = urlsplit(url)
+    return not parts.path and (parts.scheme == "https" or is_loopback(url))
 
 
 class StdioKeys(BaseSettings):

@@ -86,7 +86,8 @@ def count(number: int, noun: str) -> str:
 def dollars(amount: float) -> str:
     """Write US dollars, with as many decimals as a price of a fraction of a cent needs."""
     cents = f"{amount:,.2f}"
-    return f"${cents}" if float(cents.replace(",", "")) == amount else f"${amount:,.4f}"
+    exact = float(cents.replace(",", "")) == amount
+    return f"${cents}" if exact else f"${amount:,.4f}".rstrip("0")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ SECRET = "a key of no shape"
         ("key luma-abcdef-123_x.y", f"key {HIDDEN}"),
         ("(luma-api-0123456789)", f"({HIDDEN})"),
         ("LUMA_API_KEY=luma-0123456789", f"LUMA_API_KEY={HIDDEN}"),
+        ("the code lmcp_code_eyJ0..a-b_c.d is used", f"the code {HIDDEN} is used"),
         ("Authorization: Bearer abc.def-ghi", f"Authorization: Bearer {HIDDEN}"),
         ("{'authorization': 'bearer xyz'}", f"{{'authorization': 'bearer {HIDDEN}'}}"),
         ("BEARER\tabc, next", f"BEARER {HIDDEN}, next"),

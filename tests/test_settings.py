@@ -1,7 +1,7 @@
 """Settings: from the environment or by option, checked at the start."""
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from luma_mcp.settings import (
     SettingError,
@@ -17,6 +17,17 @@ SAMPLES = {
     "port": ("0", 0, 65535),
     "sandbox": ("true", True, False),
     "public_url": ("https://luma.example/", "https://luma.example", "http://other.example"),
+    "secret_key": (
+        f"{'n' * 32}, {'o' * 40}",
+        (SecretStr("n" * 32), SecretStr("o" * 40)),
+        (SecretStr("s" * 32),),
+    ),
+    "oauth_redirects": ("n8n.example:8443, Zed:", ("n8n.example:8443", "zed:"), ("loopback",)),
+    "redis_url": (
+        "valkey://:pa55@cache:6379/1",
+        SecretStr("valkey://:pa55@cache:6379/1"),
+        SecretStr("rediss://cache"),
+    ),
     "dream_machine_url": ("http://127.0.0.1:9/v1/", "http://127.0.0.1:9/v1", "https://x.example"),
     "agents_url": ("http://127.0.0.1:9/v1/", "http://127.0.0.1:9/v1", "https://x.example"),
     "callbacks": ("off", False, True),
@@ -34,6 +45,16 @@ SAMPLES = {
     "sandbox_queued_seconds": ("0", 0.0, 3600.0),
     "sandbox_dreaming_seconds": ("0.25", 0.25, 0.0),
 }
+
+
+# What else must be set for one to be of use.
+NEEDED = {"secret_key": ("LUMA_MCP_PUBLIC_URL", "https://luma.example")}
+
+
+def put(monkeypatch: pytest.MonkeyPatch, field: str, text: str) -> None:
+    monkeypatch.setenv(variable_name(field), text)
+    if field in NEEDED:
+        monkeypatch.setenv(*NEEDED[field])
 
 
 @pytest.fixture(autouse=True)
@@ -55,14 +76,14 @@ def test_every_setting_is_described(field: str) -> None:
 @pytest.mark.parametrize("field", SAMPLES)
 def test_a_setting_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, field: str) -> None:
     text, meaning, _ = SAMPLES[field]
-    monkeypatch.setenv(variable_name(field), text)
+    put(monkeypatch, field, text)
     assert getattr(load_settings(), field) == meaning
 
 
 @pytest.mark.parametrize("field", SAMPLES)
 def test_an_option_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch, field: str) -> None:
     text, meaning, option = SAMPLES[field]
-    monkeypatch.setenv(variable_name(field), text)
+    put(monkeypatch, field, text)
     chosen = load_settings(**{field: option})
     assert getattr(chosen, field) == option != meaning
 
@@ -72,13 +93,13 @@ def test_an_option_that_is_not_given_leaves_the_environment(
     monkeypatch: pytest.MonkeyPatch, field: str
 ) -> None:
     text, meaning, _ = SAMPLES[field]
-    monkeypatch.setenv(variable_name(field), text)
+    put(monkeypatch, field, text)
     assert getattr(load_settings(**{field: None}), field) == meaning
 
 
 @pytest.mark.parametrize("field", SAMPLES)
 def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch, field: str) -> None:
-    monkeypatch.setenv(variable_name(field), "")
+    put(monkeypatch, field, "")
     assert load_settings() == load_settings(**{field: None})
 
 
@@ -93,6 +114,14 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch, fi
         ("public_url", "ftp://luma.example", "must be an http or https URL"),
         ("public_url", "https://u:pa55@luma.example", "must hold no user, query or fragment"),
         ("public_url", "https://luma.example/?pa55", "must hold no user, query or fragment"),
+        ("secret_key", f"{'s' * 31}", "must have at least 32 characters"),
+        ("secret_key", f"{'s' * 32},pa55", "must have at least 32 characters"),
+        ("oauth_redirects", "https://pa55.example", "must be hosts without a path"),
+        ("oauth_redirects", "pa55.example/callback", "must be hosts without a path"),
+        ("oauth_redirects", "*", "must be hosts without a path"),
+        ("oauth_redirects", "JavaScript:", "must not allow the scheme javascript:"),
+        ("oauth_redirects", "http:", "must not allow the scheme http:"),
+        ("redis_url", "https://:pa55@cache", "must begin with redis://, rediss://"),
         ("dream_machine_url", "https://x.example#pa55", "must hold no user, query or fragment"),
         ("dream_machine_url", "http://luma:pa55", "must be an http or https URL"),
         ("dream_machine_url", "http://[pa55", "must be an http or https URL"),
@@ -126,6 +155,50 @@ def test_a_wrong_value_is_one_sentence_that_names_the_variable_and_not_the_value
     assert "\n" not in sentence
     assert "pa55" not in sentence
     assert refused.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "public_url",
+    [None, "http://luma.example", "http://192.168.0.1:8000", "https://luma.example/below"],
+)
+def test_sign_ins_need_a_public_address_with_tls(
+    monkeypatch: pytest.MonkeyPatch, public_url: str | None
+) -> None:
+    monkeypatch.setenv("LUMA_MCP_SECRET_KEY", "s" * 32)
+    with pytest.raises(
+        SettingError, match=r"^LUMA_MCP_SECRET_KEY needs LUMA_MCP_PUBLIC_URL, with https \("
+    ):
+        load_settings(public_url=public_url)
+
+
+@pytest.mark.parametrize(
+    "public_url", ["https://luma.example", "http://127.0.0.1:8000", "http://localhost:8000/"]
+)
+def test_sign_ins_are_offered_below_the_public_address(public_url: str) -> None:
+    assert load_settings(public_url=public_url).oauth_url is None
+    settings = load_settings(public_url=public_url, secret_key="s" * 32)
+    assert settings.oauth_url == f"{public_url.rstrip('/')}/oauth"
+
+
+def test_secrets_among_the_settings_are_not_shown() -> None:
+    settings = load_settings(
+        public_url="https://luma.example", secret_key="s3cret" * 6, redis_url="redis://:s3cret@r"
+    )
+    assert "s3cret" not in repr(settings) + str(settings.model_dump()) + settings.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("public_url", "origins"),
+    [
+        (None, ("https://a.example",)),
+        ("https://luma.example:8443", ("https://a.example", "https://luma.example:8443")),
+    ],
+)
+def test_the_servers_own_pages_may_call_it(
+    public_url: str | None, origins: tuple[str, ...]
+) -> None:
+    settings = load_settings(allowed_origins="https://a.example", public_url=public_url)
+    assert settings.own_origins == origins
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 from luma_mcp import callbacks
 from luma_mcp.errors import InvalidRequest
 from luma_mcp.mcp_server import build_mcp
+from luma_mcp.oauth.server import RESOURCE_PATH, OAuth, build_oauth
+from luma_mcp.pages import asset_routes
 from luma_mcp.sandbox.app import running
 from luma_mcp.sandbox.clock import Clock
 from luma_mcp.services import Services, open_services
@@ -35,15 +37,15 @@ from luma_mcp.web.refusals import Explained, refusal
 from luma_mcp.web.streams import KEEP_ALIVE_SECONDS, EndedStream, keep_alive_every
 
 
-class _WithoutSlash:
-    """Serves /mcp/ as /mcp: a redirect would lose the key or, behind TLS, the scheme."""
+class _AsMcp:
+    """Serves another path as /mcp: a redirect would lose the key or, behind TLS, the scheme."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"].rstrip("/")
-        await self._app({**scope, "path": path, "raw_path": path.encode()}, receive, send)
+        place = {"path": MCP_PATH, "raw_path": MCP_PATH.encode()}
+        await self._app({**scope, **place}, receive, send)
 
 
 async def _alive(_request: Request) -> Response:
@@ -72,7 +74,9 @@ class _Gone:
         await refusal(error, 410)(scope, receive, send)
 
 
-def _legacy_routes(mcp: FastMCP, verifier: KeyVerifier, settings: Settings) -> list[BaseRoute]:
+def _legacy_routes(
+    mcp: FastMCP, verifier: KeyVerifier, settings: Settings, oauth: OAuth | None
+) -> list[BaseRoute]:
     """Serve the HTTP+SSE transport, or say that it is gone.
 
     A POST whose key is not the one that opened the stream finds no such session: the SDK
@@ -81,9 +85,16 @@ def _legacy_routes(mcp: FastMCP, verifier: KeyVerifier, settings: Settings) -> l
     paths = ("/sse", "/messages", "/messages/")
     if not settings.legacy_sse:
         return [Route(path, _Gone(settings), methods=["GET", "POST"]) for path in paths]
-    gate = KeyGate(Envelope(mcp.http_app(path="/sse", transport="sse")), verifier)
+    gate = KeyGate(Envelope(mcp.http_app(path="/sse", transport="sse")), verifier, oauth)
     stream, *messages = paths
     return [Route(stream, EndedStream(gate)), *(Route(path, gate) for path in messages)]
+
+
+def _oauth_routes(oauth: OAuth | None, gate: KeyGate) -> list[BaseRoute]:
+    if oauth is None:
+        return []
+    mcp = _AsMcp(gate)
+    return [Route(RESOURCE_PATH, mcp), Route(f"{RESOURCE_PATH}/", mcp), *oauth.routes]
 
 
 def _sandbox_routes(
@@ -146,18 +157,25 @@ def build_app(
     mcp = build_mcp(services, auth=verifier)
     streamable = mcp.http_app(path=MCP_PATH, stateless_http=True, json_response=False)
     plain = PlainCalls(Explained(streamable), mcp.calls, mcp.info, KEEP_ALIVE_SECONDS)
-    gate = KeyGate(Envelope(plain), verifier)
+    endpoint = Envelope(plain)
+    oauth = build_oauth(settings, lambda: app.state.services)
+    gate = KeyGate(endpoint, verifier, oauth)
+    home = Home(
+        settings, mcp.calls.tools.values(), oauth_endpoint=oauth.resource if oauth else None
+    )
     sandbox_routes, emulator = _sandbox_routes(settings, sandbox_clock)
 
     app = Starlette(
         routes=[
-            Route("/", Home(settings, mcp.calls.tools.values()), methods=["GET"]),
+            Route("/", home, methods=["GET"]),
+            *asset_routes(),
             Route("/healthz", _alive),
             Route("/readyz", _ready),
             Route(f"{callbacks.PATH}/{{token}}", hear, methods=["POST"]),
             Route(MCP_PATH, gate),
-            Route(f"{MCP_PATH}/", _WithoutSlash(gate)),
-            *_legacy_routes(mcp, verifier, settings),
+            Route(f"{MCP_PATH}/", _AsMcp(gate)),
+            *_oauth_routes(oauth, KeyGate(endpoint, verifier, oauth, announces=True)),
+            *_legacy_routes(mcp, verifier, settings, oauth),
             *sandbox_routes,
         ],
         middleware=_middleware(settings),

@@ -1,10 +1,11 @@
-"""Who calls over HTTP: the key is read from the headers of this request, and goes no further.
+"""Who calls over HTTP: keys are read from the headers of this request, and go no further.
 
-Behind the gate the headers hold a hash. The key itself travels only in `CallerToken.access`,
-which is neither printed nor dumped.
+A key comes as it is, or sealed in the token of a sign-in. Behind the gate the headers hold a hash.
+The key itself travels only in `CallerToken.access`, which is neither printed nor dumped.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from fastmcp.server.auth import TokenVerifier
@@ -14,13 +15,23 @@ from starlette.authentication import AuthCredentials
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from luma_mcp.credentials import AGENTS_KEY_HEADER, KEY_HEADERS, credentials_from_headers
-from luma_mcp.errors import InvalidRequest, LumaMcpError, MissingKey
+from luma_mcp.credentials import (
+    AGENTS_KEY_HEADER,
+    KEY_HEADERS,
+    credentials_from_headers,
+    token_from_headers,
+)
+from luma_mcp.errors import InvalidRequest, InvalidToken, LumaMcpError, MissingKey
+from luma_mcp.oauth.clients import SCOPE
+from luma_mcp.oauth.grants import Grant
+from luma_mcp.oauth.keys import are_rejected
+from luma_mcp.oauth.server import OAuth
 from luma_mcp.redaction import quoted
 from luma_mcp.services import Access
 from luma_mcp.settings import TOOLSETS, Settings
 from luma_mcp.tools.caller import CallerToken
-from luma_mcp.web.refusals import refusal
+from luma_mcp.web.refusals import SignIn, refusal
+from luma_mcp.web.rejected_keys import HeldBack, Instead
 
 _KEY_HEADERS = frozenset(name.encode() for name in (*KEY_HEADERS, AGENTS_KEY_HEADER))
 _READ = (b"authorization", b"x-")  # what the verifier looks at begins so
@@ -58,7 +69,7 @@ class KeyVerifier(TokenVerifier):
     """Turns the caller's headers into who calls and what it may use.
 
     Nothing is asked upstream here: whether Luma takes the key shows when a tool needs it. There
-    are no routes, so no OAuth metadata is announced anywhere: clients that find any would ignore
+    are no routes, so no OAuth metadata is announced here: clients that find any would ignore
     the header that their user configured.
     """
 
@@ -66,19 +77,28 @@ class KeyVerifier(TokenVerifier):
         super().__init__()
         self._offered = Access.by(settings)
 
-    def verify_headers(self, headers: Headers) -> CallerToken | None:
+    def verify_headers(
+        self,
+        headers: Headers,
+        grant: Grant | None = None,
+    ) -> CallerToken | None:
         """Read one request's headers (names in lower case); None when they hold no key.
+
+        Args:
+            headers: The request's.
+            grant: What the token of a sign-in among them held.
 
         Raises:
             InvalidRequest: Two keys for one API, no key where one should be, unknown switches.
         """
-        credentials = credentials_from_headers(headers)
+        credentials = credentials_from_headers(headers, grant.credentials if grant else None)
         if credentials is None:
             return None
+        signed_in_to_look = grant is not None and grant.readonly
         access = Access(
             credentials=credentials,
             toolsets=_toolsets(headers, self._offered.toolsets),
-            readonly=self._offered.readonly or _readonly(headers),
+            readonly=self._offered.readonly or signed_in_to_look or _readonly(headers),
         )
         principal = credentials.principal
         return CallerToken(token=principal, client_id=principal, scopes=[], access=access)
@@ -93,11 +113,27 @@ class KeyVerifier(TokenVerifier):
 
 
 class KeyGate:
-    """Lets a request to an MCP endpoint pass with its caller known, or says how to connect."""
+    """Lets a request to an MCP endpoint pass with its caller known, or says how to connect.
 
-    def __init__(self, app: ASGIApp, verifier: KeyVerifier) -> None:
+    Args:
+        app: The endpoint.
+        verifier: Reads headers.
+        oauth: Reads the tokens of sign-ins; None where nobody can sign in.
+        announces: Whether a client without a key is told how to sign in.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        verifier: KeyVerifier,
+        oauth: OAuth | None = None,
+        *,
+        announces: bool = False,
+    ) -> None:
         self._app = app
         self._verifier = verifier
+        self._sign_ins = oauth.sign_ins if oauth else None
+        self._announced = SignIn(oauth.resource_metadata, SCOPE) if oauth and announces else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Verify this request's own headers; nothing is remembered from an earlier one."""
@@ -107,12 +143,17 @@ class KeyGate:
             if name.startswith(_READ)
         ]
         try:
-            token = self._verifier.verify_headers(headers)
+            grant = await self._grant_in(headers)
+            token = self._verifier.verify_headers(headers, grant)
             if token is None:
                 raise MissingKey("This request carries no Luma API key.")
         except LumaMcpError as error:
-            await refusal(error)(scope, receive, send)
+            await refusal(error, sign_in=self._announced)(scope, receive, send)
             return
+        if grant is not None:
+            held = HeldBack(scope, receive, send, self._instead(scope, grant))
+            access = replace(token.access, on_rejected_key=held.on_rejected_key)
+            token, send = token.model_copy(update={"access": access}), held.send
         scope["user"] = AuthenticatedUser(token)
         scope["auth"] = AuthCredentials([])
         scope["headers"] = [
@@ -120,3 +161,21 @@ class KeyGate:
             (b"authorization", f"Bearer {token.token}".encode()),
         ]
         await self._app(scope, receive, send)
+
+    async def _grant_in(self, headers: Headers) -> Grant | None:
+        token = token_from_headers(headers)
+        if token is None:
+            return None
+        granted = await self._sign_ins.load_access_token(token) if self._sign_ins else None
+        if granted is None:
+            raise InvalidToken("The token is not valid: it has expired, or was revoked.")
+        return granted.grant
+
+    def _instead(self, scope: Scope, grant: Grant) -> Instead:
+        async def instead() -> ASGIApp | None:
+            if not await are_rejected(scope["app"].state.services, grant.credentials):
+                return None  # Luma allows the key something else
+            error = InvalidToken("Luma does not accept the key of this sign-in.")
+            return refusal(error, sign_in=self._announced)
+
+        return instead

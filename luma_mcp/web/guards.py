@@ -51,7 +51,7 @@ class HostOriginGuard:
         self._guard = HostOriginGuardMiddleware(
             admitted,
             allowed_hosts=settings.own_hosts,
-            allowed_origins=settings.allowed_origins,
+            allowed_origins=settings.own_origins,
             mode="strict",
         )
 

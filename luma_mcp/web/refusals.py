@@ -1,14 +1,16 @@
 """Errors of the HTTP surface, in the same words and fields as those of the tools."""
 
 import secrets
+from typing import NamedTuple
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from luma_mcp.errors import InvalidRequest, LumaMcpError, MissingKey
+from luma_mcp.errors import InvalidRequest, InvalidToken, LumaMcpError, MissingKey, Unavailable
 from luma_mcp.telemetry import get_logger
 
 _log = get_logger()
+UNAUTHORIZED = 401
 _ADVICE = {
     405: "Send each message as a POST.",
     406: "Send the header 'Accept: application/json, text/event-stream'.",
@@ -16,18 +18,50 @@ _ADVICE = {
 }
 
 
-def refusal(error: LumaMcpError, status: int | None = None) -> JSONResponse:
-    """Answer an error over plain HTTP: 401 for a missing key, else 400 unless told otherwise."""
-    missing = isinstance(error, MissingKey)
-    status = status or (401 if missing else 400)
+_STATUSES: dict[type[LumaMcpError], int] = {MissingKey: 401, InvalidToken: 401, Unavailable: 503}
+
+
+class SignIn(NamedTuple):
+    """Where a client learns how to sign in, and what it is to ask for there."""
+
+    metadata: str
+    scope: str
+
+
+def refusal(
+    error: LumaMcpError, status: int | None = None, sign_in: SignIn | None = None
+) -> JSONResponse:
+    """Answer an error over plain HTTP.
+
+    Args:
+        error: What to say.
+        status: 401 for a missing key or a bad token, 503 for what is out of reach, else 400,
+            unless told otherwise.
+        sign_in: Where a client that lacks a key learns how to sign in; None where it shall not.
+    """
+    status = status or _STATUSES.get(type(error), 400)
     request_id = secrets.token_hex(8)
     _log.info("refused", code=error.code, status=status, request_id=request_id)
     return JSONResponse(
         error.fields(request_id),
         status_code=status,
-        # A bare challenge: naming resource metadata would start an OAuth flow in clients.
-        headers={"WWW-Authenticate": "Bearer"} if missing else None,
+        headers={"WWW-Authenticate": _challenge(error, sign_in)}
+        if status == UNAUTHORIZED
+        else None,
     )
+
+
+def _challenge(error: LumaMcpError, sign_in: SignIn | None) -> str:
+    """Say what is missing (RFC 6750 section 3, RFC 9728 section 5.1).
+
+    Naming resource metadata starts a sign-in in clients that would otherwise send their key.
+    """
+    members = {"resource_metadata": sign_in.metadata, "scope": sign_in.scope} if sign_in else {}
+    if isinstance(error, InvalidToken):
+        members |= {"error": "invalid_token", "error_description": error.message}
+    return " ".join(
+        ["Bearer", ", ".join(f'{name}="{value}"' for name, value in members.items())]
+    ).rstrip()
 
 
 class Explained:

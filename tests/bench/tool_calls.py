@@ -10,6 +10,7 @@ import aiohttp
 import uvloop
 
 from tests.bench.processes import process_of
+from tests.bench.sign_in import access_token
 from tests.bench.upstream import ID
 from tests.messages import META, MODERN
 
@@ -52,10 +53,12 @@ def asking(method: str, url: str, **how: object) -> Ask:
     return ask
 
 
-def calling(url: str, tool: str, arguments: Json, *, modern: bool, accept: Json = ACCEPT) -> Ask:
+def calling(
+    url: str, tool: str, arguments: Json, *, modern: bool, headers: Mapping[str, str] | None = None
+) -> Ask:
     """Call a tool over /mcp, in protocol 2026-07-28 or in an earlier one."""
     params: dict[str, object] = {"name": tool, "arguments": arguments}
-    headers = {**KEY, **accept}
+    headers = {**KEY, **ACCEPT, **(headers or {})}
     if modern:
         params["_meta"] = META
         headers |= MODERN_HEADERS | {"Mcp-Name": tool}
@@ -74,13 +77,18 @@ def ways(url: str) -> dict[str, dict[str, Ask]]:
         }
 
     def by_the_framework(*, modern: bool) -> Ask:
-        accept = ACCEPT_OF_THE_FRAMEWORK
-        return calling(url, "get_generation", job, modern=modern, accept=accept)
+        headers = ACCEPT_OF_THE_FRAMEWORK
+        return calling(url, "get_generation", job, modern=modern, headers=headers)
+
+    token = {"Authorization": f"Bearer {access_token('luma-bench')}"}
 
     return {
         "one job": {
             "bare endpoint": asking("GET", f"{url}/bare/{ID}", headers=KEY),
             **both("get_generation", job),
+            "  2026-07-28, signed in": calling(
+                url, "get_generation", job, modern=True, headers=token
+            ),
             "  2026-07-28, by the framework": by_the_framework(modern=True),
             "  earlier, by the framework": by_the_framework(modern=False),
             PER_CALL: asking("GET", f"{url}/per-call/{ID}", headers=KEY),

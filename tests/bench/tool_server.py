@@ -25,6 +25,7 @@ from luma_mcp.settings import load_settings
 from luma_mcp.telemetry import configure_logging
 from luma_mcp.watching import FIRST_PAUSE_SECONDS, GROWTH, LONGEST_PAUSE_SECONDS
 from luma_mcp.web.app import build_app
+from tests.bench.sign_in import PUBLIC_URL, SECRET_KEY
 from tests.servers import serving
 
 STATM = Path("/proc/self/statm")
@@ -109,7 +110,10 @@ async def waiting(request: Request) -> Response:
 
 def build(luma: str) -> ASGIApp:
     """Put our own endpoints beside the product, which is reached as directly as it is alone."""
-    product = build_app(load_settings(dream_machine_url=luma))
+    settings = load_settings(
+        dream_machine_url=luma, public_url=PUBLIC_URL, secret_key=SECRET_KEY, callbacks=False
+    )
+    product = build_app(settings)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:

@@ -35,4 +35,4 @@ async def test_the_installed_distribution_gives_the_command_with_its_pages(
     command = str(place / "bin" / "luma-mcp")
     assert await run(command, "--version", cwd=tmp_path) == f"{__version__}\n"
     assert len((await run(command, "tools", cwd=tmp_path)).splitlines()) == len(ALL)
-    assert (site / "luma_mcp" / "web" / "pages" / "home.html").exists()
+    assert (site / "luma_mcp" / "pages" / "templates" / "home.html").exists()

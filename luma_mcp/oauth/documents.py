@@ -1,0 +1,49 @@
+"""Clients whose id is the address of a page that says who they are; FastMCP fetches and checks it.
+
+The draft is draft-ietf-oauth-client-id-metadata-document. FastMCP connects by https to the public
+address that it checked, follows no redirect, and reads 5 kB at most.
+"""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastmcp.server.auth.cimd import CIMDClientManager
+
+from luma_mcp.oauth.redirects import normalized
+from luma_mcp.telemetry import get_logger
+
+_log = get_logger()
+
+
+class Documents(CIMDClientManager):
+    """FastMCP's, which trusts the shape of foreign addresses, documents and assertions too much."""
+
+    def is_cimd_client_id(self, client_id: str) -> bool:
+        """Tell whether an id is an address, plainly written: it is shown to people."""
+        parts = urlsplit(client_id) if normalized(client_id) == client_id else None
+        is_plain = parts and "@" not in parts.netloc and "#" not in client_id
+        return bool(is_plain) and super().is_cimd_client_id(client_id)
+
+    async def get_client(self, client_id_url: str) -> Any:  # noqa: ANN401 - FastMCP's signature
+        """Fetch the document of a client; None if there is none that can be read."""
+        try:
+            return await super().get_client(client_id_url)
+        except Exception as error:  # noqa: BLE001 - whatever a foreign text makes of FastMCP
+            _log.info("metadata document not read", reason=type(error).__name__)
+            return None
+
+    async def validate_private_key_jwt(
+        self,
+        assertion: str,
+        client: Any,  # noqa: ANN401 - likewise
+        token_endpoint: str,
+    ) -> bool:
+        """Check what a client signed.
+
+        Raises:
+            ValueError: It is not right, or nothing that could be.
+        """
+        try:
+            return await super().validate_private_key_jwt(assertion, client, token_endpoint)
+        except (AttributeError, OverflowError, TypeError) as error:
+            raise ValueError("it or the client's keys cannot be read") from error

@@ -1,0 +1,148 @@
+"""The endpoints that clients call: registration, tokens, revocation, and what they announce."""
+
+import base64
+import binascii
+from collections.abc import Awaitable, Callable
+from urllib.parse import unquote
+
+from fastmcp.server.auth.auth import PrivateKeyJWTClientAuthenticator
+from fastmcp.server.auth.cimd import ASSERTION_ALGORITHMS
+from mcp.server.auth.handlers.metadata import MetadataHandler
+from mcp.server.auth.handlers.register import RegistrationHandler
+from mcp.server.auth.handlers.token import TokenHandler
+from mcp.server.auth.middleware.client_auth import AuthenticationError, ClientAuthenticator
+from mcp.server.auth.routes import build_metadata
+from mcp.server.auth.settings import ClientRegistrationOptions, RevocationOptions
+from mcp.shared.auth import OAuthClientInformationFull, OAuthMetadata
+from pydantic import AnyHttpUrl
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from luma_mcp.errors import Unavailable
+from luma_mcp.oauth.clients import GRANT_TYPES, SCOPE
+from luma_mcp.oauth.documents import Documents
+from luma_mcp.oauth.provider import SignIns
+from luma_mcp.oauth.requests import is_resource
+from luma_mcp.wording import listed
+
+AUTHENTICATION_METHODS = ["none", "client_secret_post", "client_secret_basic", "private_key_jwt"]
+FORM = "application/x-www-form-urlencoded"
+NOT_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+REGISTRATION = ClientRegistrationOptions(
+    enabled=True, valid_scopes=[SCOPE], default_scopes=[SCOPE], client_secret_expiry_seconds=None
+)
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def refuse(error: str, description: str, status: int = 400) -> Response:
+    """Answer an error as RFC 6749 section 5.2 writes it."""
+    body = {"error": error, "error_description": description}
+    return JSONResponse(body, status_code=status, headers=NOT_STORED)
+
+
+def metadata(issuer: str) -> OAuthMetadata:
+    """Say what this authorization server is and can do (RFC 8414)."""
+    url = AnyHttpUrl(issuer)
+    announced = build_metadata(url, None, REGISTRATION, RevocationOptions(enabled=True))
+    announced.token_endpoint_auth_methods_supported = AUTHENTICATION_METHODS
+    announced.token_endpoint_auth_signing_alg_values_supported = sorted(ASSERTION_ALGORITHMS)
+    announced.revocation_endpoint_auth_methods_supported = AUTHENTICATION_METHODS
+    announced.client_id_metadata_document_supported = True
+    announced.authorization_response_iss_parameter_supported = True
+    return announced
+
+
+class _Authenticator(PrivateKeyJWTClientAuthenticator):
+    """FastMCP's, which also takes a client's id from the header that holds its secret.
+
+    RFC 6749 section 2.3.1 wants no more of a client that sends `Authorization: Basic`.
+    """
+
+    async def authenticate_request(self, request: Request) -> OAuthClientInformationFull:
+        form = await request.form()
+        named = _named_in_header(request)
+        if "client_id" not in form and named is not None:
+            request._form = FormData([*form.multi_items(), ("client_id", named)])  # noqa: SLF001 - as FastMCP does
+        return await super().authenticate_request(request)
+
+
+def _named_in_header(request: Request) -> str | None:
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return unquote(base64.b64decode(value).decode().partition(":")[0])
+    except (binascii.Error, ValueError):
+        return None
+
+
+class Endpoints:
+    """Answers clients; what is not OAuth's but the SDK's is kept, and made strict.
+
+    Args:
+        sign_ins: Gives and takes tokens.
+        documents: Checks what clients with a page of their own sign.
+        resource: The one resource that tokens are for.
+    """
+
+    def __init__(self, sign_ins: SignIns, documents: Documents, resource: str) -> None:
+        self._sign_ins = sign_ins
+        self._resource = resource
+        authenticator = _Authenticator(sign_ins, documents, f"{sign_ins.issuer}/token")
+        self._authenticator: ClientAuthenticator = authenticator
+        self._token = TokenHandler(sign_ins, authenticator)
+        self._register = RegistrationHandler(sign_ins, REGISTRATION)
+        self.describe: Endpoint = MetadataHandler(metadata(sign_ins.issuer)).handle
+
+    async def register(self, request: Request) -> Response:
+        """Register a client (RFC 7591)."""
+        response = await self._register.handle(request)
+        response.headers.update(NOT_STORED)
+        return response
+
+    async def token(self, request: Request) -> Response:
+        """Give tokens for a code or a refresh token."""
+        return await _answer_form(request, self._give)
+
+    async def revoke(self, request: Request) -> Response:
+        """End the sign-in that a token is of (RFC 7009); a token that is none is ended already."""
+        return await _answer_form(request, self._revoke)
+
+    async def _give(self, request: Request, form: FormData) -> Response:
+        if form.get("grant_type") not in GRANT_TYPES:
+            types = listed(GRANT_TYPES, "or")
+            return refuse("unsupported_grant_type", f"grant_type must be {types}.")
+        if not is_resource(str(form.get("resource", self._resource)), self._resource):
+            return refuse("invalid_target", f"Tokens of this server are for {self._resource}.")
+        return await self._token.handle(request)
+
+    async def _revoke(self, request: Request, form: FormData) -> Response:
+        try:
+            client = await self._authenticator.authenticate_request(request)
+        except AuthenticationError as error:
+            return refuse("invalid_client", error.message, 401)
+        await self._end(client, str(form.get("token", "")))
+        return Response(headers=NOT_STORED)
+
+    async def _end(self, client: OAuthClientInformationFull, token: str) -> None:
+        found = await self._sign_ins.load_refresh_token(client, token)
+        if found is None:
+            found = await self._sign_ins.load_access_token(token)
+        if found is not None and self._sign_ins.is_of(found.grant, client):
+            await self._sign_ins.revoke_token(found)
+
+
+async def _answer_form(
+    request: Request, answer: Callable[[Request, FormData], Awaitable[Response]]
+) -> Response:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+        return refuse("invalid_request", f"Send the parameters as {FORM}.")
+    form = await request.form()
+    if len(form.multi_items()) != len(form):  # RFC 6749 section 3.2
+        return refuse("invalid_request", "A parameter is there twice.")
+    try:
+        return await answer(request, form)
+    except Unavailable as error:
+        return refuse("temporarily_unavailable", error.message, 503)

@@ -1,0 +1,1 @@
+"""The pages for people: their headers, their look, what they load."""
