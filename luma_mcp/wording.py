@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 MAX_QUOTE = 300
-# Half a surrogate pair, which JSON can hold, could not even be written.
+# Nor what cannot be seen. Half a surrogate pair, which JSON can hold, could not even be written.
 _UNPRINTABLE = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+"
+    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
+    r"\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]+"
 )
 
 _WHOLE, _NUMBER, _FLAG = "must be a whole number", "must be a number", "must be true or false"

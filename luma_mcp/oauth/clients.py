@@ -106,10 +106,9 @@ class Clients:
         return _registered(client_id, claims) if claims else None
 
     async def _find_document(self, client_id: str) -> Client | None:
-        found = await self._documents.get_client(client_id)
-        if found is None:
+        document = await self._documents.fetch(client_id)
+        if document is None:
             return None
-        document: CIMDDocument = found.cimd_document
         uris = [normalized(uri) for uri in document.redirect_uris[:MAX_REDIRECTS]]
         return Client(
             client_id=client_id,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.datastructures import FormData, ImmutableMultiDict
+from starlette.datastructures import ImmutableMultiDict
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -24,6 +24,7 @@ from luma_mcp.oauth.requests import (
     answer_url,
     asking,
     check,
+    form_of,
 )
 from luma_mcp.pages import page
 from luma_mcp.services import Services
@@ -60,7 +61,8 @@ class Consent:
 
     async def authorize(self, request: Request) -> Response:
         """Take what a client asks for, and lead its user to the page (RFC 6749 section 4.1.1)."""
-        params = await _params_of(request)
+        sent = request.query_params if request.method == "GET" else await form_of(request)
+        params = sent or ImmutableMultiDict()
         client = await self._sign_ins.get_client(params.get("client_id", ""))
         if client is None:
             return stopped(
@@ -105,8 +107,8 @@ class Consent:
 
     async def _answer(self, request: Request) -> Response:
         """Let in only with keys that Luma takes."""
-        form = await request.form()
-        token = str(form.get("request", ""))
+        form = await form_of(request) or ImmutableMultiDict()
+        token = form.get("request", "")
         asked = self._asked(request, token)
         if isinstance(asked, Response):
             return asked
@@ -190,12 +192,6 @@ class Consent:
         )
 
 
-async def _params_of(request: Request) -> ImmutableMultiDict[str, str]:
-    """Give what a client sent, in the address or in a form; files are nothing that it could."""
-    sent = request.query_params if request.method == "GET" else await request.form()
-    return ImmutableMultiDict([(n, v) for n, v in sent.multi_items() if isinstance(v, str)])
-
-
 def place_of(redirect: str) -> str:
     """Tell a person where an answer goes."""
     parts = urlsplit(redirect)
@@ -216,11 +212,11 @@ def _field(api: Api, problem: str | None) -> dict[str, Any]:
     }
 
 
-def _read_keys(form: FormData) -> tuple[dict[ApiName, ApiKey], Problems]:
+def _read_keys(form: ImmutableMultiDict[str, str]) -> tuple[dict[ApiName, ApiKey], Problems]:
     keys: dict[ApiName, ApiKey] = {}
     problems: dict[ApiName, str] = {}
     for api in APIS:
-        secret = str(form.get(f"{api.name}_key", "")).strip()
+        secret = form.get(f"{api.name}_key", "").strip()
         if not secret:
             continue
         try:

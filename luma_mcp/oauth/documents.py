@@ -7,12 +7,14 @@ address that it checked, follows no redirect, and reads 5 kB at most.
 from typing import Any
 from urllib.parse import urlsplit
 
-from fastmcp.server.auth.cimd import CIMDClientManager
+from fastmcp.server.auth.cimd import CIMDClientManager, CIMDDocument
 
 from luma_mcp.oauth.redirects import normalized
 from luma_mcp.telemetry import get_logger
+from luma_mcp.wording import one_line
 
 _log = get_logger()
+MAX_REASON = 200
 
 
 class Documents(CIMDClientManager):
@@ -24,12 +26,13 @@ class Documents(CIMDClientManager):
         is_plain = parts and "@" not in parts.netloc and "#" not in client_id
         return bool(is_plain) and super().is_cimd_client_id(client_id)
 
-    async def get_client(self, client_id_url: str) -> Any:  # noqa: ANN401 - FastMCP's signature
+    async def fetch(self, client_id: str) -> CIMDDocument | None:
         """Fetch the document of a client; None if there is none that can be read."""
         try:
-            return await super().get_client(client_id_url)
+            return await self._fetcher.fetch(client_id)
         except Exception as error:  # noqa: BLE001 - whatever a foreign text makes of FastMCP
-            _log.info("metadata document not read", reason=type(error).__name__)
+            reason = one_line(f"{type(error).__name__}: {error}", MAX_REASON)
+            _log.warning("metadata document not read", client=client_id, reason=reason)
             return None
 
     async def validate_private_key_jwt(

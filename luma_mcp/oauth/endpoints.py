@@ -15,7 +15,7 @@ from mcp.server.auth.routes import build_metadata
 from mcp.server.auth.settings import ClientRegistrationOptions, RevocationOptions
 from mcp.shared.auth import OAuthClientInformationFull, OAuthMetadata
 from pydantic import AnyHttpUrl
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, ImmutableMultiDict
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -23,16 +23,16 @@ from luma_mcp.errors import Unavailable
 from luma_mcp.oauth.clients import GRANT_TYPES, SCOPE
 from luma_mcp.oauth.documents import Documents
 from luma_mcp.oauth.provider import SignIns
-from luma_mcp.oauth.requests import is_resource
+from luma_mcp.oauth.requests import FORM, form_of, is_resource
 from luma_mcp.wording import listed
 
 AUTHENTICATION_METHODS = ["none", "client_secret_post", "client_secret_basic", "private_key_jwt"]
-FORM = "application/x-www-form-urlencoded"
 NOT_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 REGISTRATION = ClientRegistrationOptions(
     enabled=True, valid_scopes=[SCOPE], default_scopes=[SCOPE], client_secret_expiry_seconds=None
 )
 
+Form = ImmutableMultiDict[str, str]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -110,20 +110,20 @@ class Endpoints:
         """End the sign-in that a token is of (RFC 7009); a token that is none is ended already."""
         return await _answer_form(request, self._revoke)
 
-    async def _give(self, request: Request, form: FormData) -> Response:
+    async def _give(self, request: Request, form: Form) -> Response:
         if form.get("grant_type") not in GRANT_TYPES:
             types = listed(GRANT_TYPES, "or")
             return refuse("unsupported_grant_type", f"grant_type must be {types}.")
-        if not is_resource(str(form.get("resource", self._resource)), self._resource):
+        if not is_resource(form.get("resource", self._resource), self._resource):
             return refuse("invalid_target", f"Tokens of this server are for {self._resource}.")
         return await self._token.handle(request)
 
-    async def _revoke(self, request: Request, form: FormData) -> Response:
+    async def _revoke(self, request: Request, form: Form) -> Response:
         try:
             client = await self._authenticator.authenticate_request(request)
         except AuthenticationError as error:
             return refuse("invalid_client", error.message, 401)
-        await self._end(client, str(form.get("token", "")))
+        await self._end(client, form.get("token", ""))
         return Response(headers=NOT_STORED)
 
     async def _end(self, client: OAuthClientInformationFull, token: str) -> None:
@@ -135,11 +135,11 @@ class Endpoints:
 
 
 async def _answer_form(
-    request: Request, answer: Callable[[Request, FormData], Awaitable[Response]]
+    request: Request, answer: Callable[[Request, Form], Awaitable[Response]]
 ) -> Response:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+    form = await form_of(request)
+    if form is None:
         return refuse("invalid_request", f"Send the parameters as {FORM}.")
-    form = await request.form()
     if len(form.multi_items()) != len(form):  # RFC 6749 section 3.2
         return refuse("invalid_request", "A parameter is there twice.")
     try:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from luma_mcp.oauth.clients import Client
 from luma_mcp.oauth.grants import hash_of
 
+FORM = "application/x-www-form-urlencoded"
 REQUEST_SECONDS = 600
 MAX_STATE = 2048
 _STATE = re.compile(rf"[\x20-\x7e]{{0,{MAX_STATE}}}")  # RFC 6749 appendix A.5
@@ -61,6 +62,17 @@ class Refusal(Exception):
         super().__init__(description)
         self.error = error
         self.description = description
+
+
+async def form_of(request: Request) -> ImmutableMultiDict[str, str] | None:
+    """Give the form that was sent (RFC 6749 section 3.2); None if it is none of that kind.
+
+    One with files would be written to the disk.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+        return None
+    form = (await request.form()).multi_items()
+    return ImmutableMultiDict([(name, value) for name, value in form if isinstance(value, str)])
 
 
 def is_resource(asked: str, resource: str) -> bool:

@@ -172,8 +172,10 @@ class KeyGate:
         return granted.grant
 
     def _instead(self, scope: Scope, grant: Grant) -> Instead:
+        services = scope["app"].state.services  # the framework writes itself there later
+
         async def instead() -> ASGIApp | None:
-            if not await are_rejected(scope["app"].state.services, grant.credentials):
+            if not await are_rejected(services, grant.credentials):
                 return None  # Luma allows the key something else
             error = InvalidToken("Luma does not accept the key of this sign-in.")
             return refusal(error, sign_in=self._announced)
