@@ -10,7 +10,7 @@ from fastmcp.server.auth.cimd import ASSERTION_ALGORITHMS
 from mcp.server.auth.handlers.metadata import MetadataHandler
 from mcp.server.auth.handlers.register import RegistrationHandler
 from mcp.server.auth.handlers.token import TokenHandler
-from mcp.server.auth.middleware.client_auth import AuthenticationError, ClientAuthenticator
+from mcp.server.auth.middleware.client_auth import AuthenticationError
 from mcp.server.auth.routes import build_metadata
 from mcp.server.auth.settings import ClientRegistrationOptions, RevocationOptions
 from mcp.shared.auth import OAuthClientInformationFull, OAuthMetadata
@@ -28,9 +28,8 @@ from luma_mcp.wording import listed
 
 AUTHENTICATION_METHODS = ["none", "client_secret_post", "client_secret_basic", "private_key_jwt"]
 NOT_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-REGISTRATION = ClientRegistrationOptions(
-    enabled=True, valid_scopes=[SCOPE], default_scopes=[SCOPE], client_secret_expiry_seconds=None
-)
+# Without valid scopes those that a client asks for are no reason to refuse it.
+REGISTRATION = ClientRegistrationOptions(enabled=True, client_secret_expiry_seconds=None)
 
 Form = ImmutableMultiDict[str, str]
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -46,26 +45,13 @@ def metadata(issuer: str) -> OAuthMetadata:
     """Say what this authorization server is and can do (RFC 8414)."""
     url = AnyHttpUrl(issuer)
     announced = build_metadata(url, None, REGISTRATION, RevocationOptions(enabled=True))
+    announced.scopes_supported = [SCOPE]
     announced.token_endpoint_auth_methods_supported = AUTHENTICATION_METHODS
     announced.token_endpoint_auth_signing_alg_values_supported = sorted(ASSERTION_ALGORITHMS)
     announced.revocation_endpoint_auth_methods_supported = AUTHENTICATION_METHODS
     announced.client_id_metadata_document_supported = True
     announced.authorization_response_iss_parameter_supported = True
     return announced
-
-
-class _Authenticator(PrivateKeyJWTClientAuthenticator):
-    """FastMCP's, which also takes a client's id from the header that holds its secret.
-
-    RFC 6749 section 2.3.1 wants no more of a client that sends `Authorization: Basic`.
-    """
-
-    async def authenticate_request(self, request: Request) -> OAuthClientInformationFull:
-        form = await request.form()
-        named = _named_in_header(request)
-        if "client_id" not in form and named is not None:
-            request._form = FormData([*form.multi_items(), ("client_id", named)])  # noqa: SLF001 - as FastMCP does
-        return await super().authenticate_request(request)
 
 
 def _named_in_header(request: Request) -> str | None:
@@ -90,9 +76,10 @@ class Endpoints:
     def __init__(self, sign_ins: SignIns, documents: Documents, resource: str) -> None:
         self._sign_ins = sign_ins
         self._resource = resource
-        authenticator = _Authenticator(sign_ins, documents, f"{sign_ins.issuer}/token")
-        self._authenticator: ClientAuthenticator = authenticator
-        self._token = TokenHandler(sign_ins, authenticator)
+        self._authenticator = PrivateKeyJWTClientAuthenticator(
+            sign_ins, documents, f"{sign_ins.issuer}/token"
+        )
+        self._token = TokenHandler(sign_ins, self._authenticator)
         self._register = RegistrationHandler(sign_ins, REGISTRATION)
         self.describe: Endpoint = MetadataHandler(metadata(sign_ins.issuer)).handle
 
@@ -142,7 +129,21 @@ async def _answer_form(
         return refuse("invalid_request", f"Send the parameters as {FORM}.")
     if len(form.multi_items()) != len(form):  # RFC 6749 section 3.2
         return refuse("invalid_request", "A parameter is there twice.")
+    request._form = _as_handlers_take_it(request, form)  # noqa: SLF001 - as FastMCP does
     try:
         return await answer(request, form)
     except Unavailable as error:
         return refuse("temporarily_unavailable", error.message, 503)
+
+
+def _as_handlers_take_it(request: Request, form: Form) -> FormData:
+    """Write the form as the SDK's handlers want it.
+
+    They look for the client's id only there, where RFC 6749 section 2.3.1 is content with the
+    header that holds the secret too; and there is one scope, whatever a client asks for.
+    """
+    pairs = [pair for pair in form.multi_items() if pair[0] != "scope"]
+    named = _named_in_header(request)
+    if "client_id" not in form and named is not None:
+        pairs.append(("client_id", named))
+    return FormData(pairs)

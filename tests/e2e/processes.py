@@ -79,10 +79,10 @@ async def _address(running: Running) -> str:
 
 @asynccontextmanager
 async def serving_process(
-    *arguments: str, program: tuple[str, ...] = ("server.py",), **variables: str
+    *arguments: str, program: tuple[str, ...] = ("server.py",), port: int = 0, **variables: str
 ) -> AsyncGenerator[Running]:
-    """Run the command line until the end of the block; it picks a free port."""
-    running = Running(await start(*arguments, "--port", "0", program=program, **variables))
+    """Run the command line until the end of the block; it picks a free port unless given one."""
+    running = Running(await start(*arguments, "--port", str(port), program=program, **variables))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_read(running))
         try:
