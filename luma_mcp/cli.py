@@ -32,7 +32,7 @@ app = cyclopts.App(
 SANDBOX_WELCOME = """
   luma-mcp with its sandbox: nothing here costs anything.
 
-  Endpoint   {base}/mcp
+  Endpoint   {base}/mcp{sign_in}
   Keys       luma-sandbox       (any that begins with luma- is an account of Dream Machine)
              luma-api-sandbox   (any that begins with luma-api- is one of the Agents API)
   Try        curl -s {base}/mcp -H 'Authorization: Bearer luma-sandbox' \\
@@ -100,7 +100,7 @@ def serve(
         from luma_mcp import serving
         from luma_mcp.web.app import build_app
 
-    welcome = SANDBOX_WELCOME if settings.sandbox else "luma-mcp serves {base}/mcp\n"
+    welcome = SANDBOX_WELCOME if settings.sandbox else "luma-mcp serves {base}/mcp{sign_in}\n"
     serving.serve(build_app, settings, welcome)
 
 

@@ -10,7 +10,7 @@ from typing import Self
 from luma_mcp.callbacks import Callbacks
 from luma_mcp.credentials import ApiKey, Credentials
 from luma_mcp.errors import Internal, LumaMcpError, MissingKey, RefusedByPolicy
-from luma_mcp.ledger import Ledger, MemoryLedger, open_ledger
+from luma_mcp.ledger import Ledger, MemoryLedger
 from luma_mcp.luma.agents import Agents
 from luma_mcp.luma.agents_models import File
 from luma_mcp.luma.apis import AGENTS, APIS, DREAM_MACHINE, Api
@@ -258,7 +258,10 @@ def _missing(api: Api, what: str, instead: Sequence[str], credentials: Credentia
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, own_access: Access | None = None, pace: Pace | None = None
+    settings: Settings,
+    own_access: Access | None = None,
+    pace: Pace | None = None,
+    ledger: Ledger | None = None,
 ) -> AsyncGenerator[Services]:
     """Open what the process shares, and close it at the end.
 
@@ -266,6 +269,7 @@ async def open_services(
         settings: What the operator set.
         own_access: What the one user of stdio may use.
         pace: By what waiting measures time; the machine's own clock by default.
+        ledger: What the processes of one server share; closed at the end.
     """
     connections = settings.upstream_connections
     seconds = settings.upstream_timeout_seconds
@@ -284,7 +288,7 @@ async def open_services(
             WaitingRoom(pace, call_sign_of=callbacks.call_sign_of if callbacks else None),
             callbacks,
             own_access,
-            open_ledger(url.get_secret_value() if (url := settings.redis_url) else None),
+            ledger or MemoryLedger(),
         )
         try:
             yield services

@@ -57,8 +57,8 @@ def serve(build: Callable[[Settings], Starlette], settings: Settings, welcome: s
     Args:
         build: Builds it, once the port is bound: with port 0 its own address is known only then.
         settings: Where to listen, and how.
-        welcome: Printed when it listens, with `{base}` for its address as users see it and
-            `{local}` for that on this machine.
+        welcome: Printed when it listens, with `{base}` for its address as users see it, `{local}`
+            for that on this machine, and `{sign_in}` for where clients sign in, if they can.
 
     Raises:
         SettingError: The port cannot be had, or the application cannot be built like that.
@@ -76,5 +76,6 @@ def serve(build: Callable[[Settings], Starlette], settings: Settings, welcome: s
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
     local = settings.local_url
-    greeting = welcome.format(base=settings.public_url or local, local=local)
+    sign_in = f", or {settings.oauth_url}/mcp to sign in" if settings.oauth_url else ""
+    greeting = welcome.format(base=settings.public_url or local, local=local, sign_in=sign_in)
     _Server(config, greeting).run(sockets=[bound])

@@ -142,8 +142,7 @@ def _as_handlers_take_it(request: Request, form: Form) -> FormData:
     They look for the client's id only there, where RFC 6749 section 2.3.1 is content with the
     header that holds the secret too; and there is one scope, whatever a client asks for.
     """
-    pairs = [pair for pair in form.multi_items() if pair[0] != "scope"]
-    named = _named_in_header(request)
-    if "client_id" not in form and named is not None:
-        pairs.append(("client_id", named))
-    return FormData(pairs)
+    fields = {name: value for name, value in form.items() if name != "scope"}
+    if named := _named_in_header(request):
+        fields.setdefault("client_id", named)
+    return FormData(fields)

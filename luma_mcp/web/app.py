@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from luma_mcp import callbacks
 from luma_mcp.errors import InvalidRequest
+from luma_mcp.ledger import open_ledger
 from luma_mcp.mcp_server import build_mcp
 from luma_mcp.oauth.server import RESOURCE_PATH, OAuth, build_oauth
 from luma_mcp.pages import asset_routes
@@ -143,13 +144,17 @@ def build_app(
         settings: What the operator set.
         sandbox_clock: What the sandbox's jobs age by; the machine's own clock by default.
         pace: By what waiting measures time; the machine's own clock by default.
+
+    Raises:
+        SettingError: A setting turns out to be of no use.
     """
     keep_alive_every(KEEP_ALIVE_SECONDS)
+    ledger = open_ledger(url.get_secret_value() if (url := settings.redis_url) else None)
     verifier = KeyVerifier(settings)
 
     @asynccontextmanager
     async def services() -> AsyncGenerator[Services]:
-        async with open_services(settings, pace=pace) as opened:
+        async with open_services(settings, pace=pace, ledger=ledger) as opened:
             app.state.services = opened
             with told_of_the_end(opened.stop):
                 yield opened

@@ -14,6 +14,7 @@ from fastmcp.client.transports import StdioTransport, StreamableHttpTransport
 from luma_mcp import __version__
 from luma_mcp.tools import ALL
 from tests.e2e.processes import ROOT, fetch, finished, serving_process
+from tests.e2e.sign_in import SECRET_KEY, public_process
 from tests.servers import misbehaving
 
 FAST = {"LUMA_MCP_SANDBOX_QUEUED_SECONDS": "0", "LUMA_MCP_SANDBOX_DREAMING_SECONDS": "0"}
@@ -193,6 +194,24 @@ async def test_stdio_takes_no_sandbox() -> None:
 async def test_the_welcome_names_an_address_that_answers() -> None:
     async with serving_process("--sandbox", "--host", "0.0.0.0") as running:  # noqa: S104 - the case in question
         assert (await fetch(f"{running.url}/healthz")).status_code == 200
+
+
+async def test_the_welcome_names_where_clients_sign_in() -> None:
+    async with public_process() as (running, url):
+        assert (await fetch(f"{url}/oauth/mcp")).status_code == 401
+        await running.stop()
+    log = "".join(running.log)
+    assert f"{url}/mcp, or {url}/oauth/mcp to sign in\n" in log
+    assert SECRET_KEY not in log
+
+
+async def test_a_memory_to_share_that_cannot_be_used_stops_the_start_with_one_sentence() -> None:
+    url = "redis://:pa55@cache:6379/0?no_such_option=1"
+    status, out, err = await finished("--port", "0", LUMA_MCP_REDIS_URL=url)
+    assert (status, out) == (2, "")
+    assert err.startswith("luma-mcp: LUMA_MCP_REDIS_URL must be a URL that begins with redis://")
+    assert err.count("\n") == 1
+    assert "pa55" not in err
 
 
 async def test_a_websocket_handshake_puts_no_header_into_the_log() -> None:
