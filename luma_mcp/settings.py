@@ -8,9 +8,11 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
+    AnyHttpUrl,
     BeforeValidator,
     Field,
     SecretStr,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -92,6 +94,7 @@ _NO_APP = frozenset(
     | {"view-source:", "ws:", "wss:"}
 )
 MIN_SECRET_LENGTH = 32
+_URL = TypeAdapter(AnyHttpUrl)
 _ENGINES = ("redis://", "rediss://", "valkey://", "valkeys://")
 
 
@@ -258,15 +261,17 @@ class Settings(BaseSettings):
         if value is None:
             return None
         try:
-            parts = urlsplit(value)
-            usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+            # In lower case, without a port that says nothing: clients compare what is made of it.
+            written = str(_URL.validate_python(value))
+            parts = urlsplit(written)
+            usable = parts.port != 0
         except ValueError:  # half an IPv6 address, or a port that is no port
             usable = False
         if not usable:
             raise ValueError("must be an http or https URL")
         if parts.query or parts.fragment or parts.username or parts.password:
             raise ValueError("must hold no user, query or fragment")
-        return value.rstrip("/")
+        return written.rstrip("/")
 
     @field_validator("secret_key")
     @classmethod

@@ -188,6 +188,19 @@ def test_secrets_among_the_settings_are_not_shown() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("https://Luma.Example:443/", "https://luma.example"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("https://b\u00fccher.example", "https://xn--bcher-kva.example"),
+        ("https://luma.example/Below/", "https://luma.example/Below"),
+    ],
+)
+def test_an_address_is_written_as_clients_compare_it(given: str, meant: str) -> None:
+    assert load_settings(public_url=given).public_url == meant
+
+
+@pytest.mark.parametrize(
     ("public_url", "origins"),
     [
         (None, ("https://a.example",)),

@@ -61,7 +61,7 @@ class Consent:
 
     async def authorize(self, request: Request) -> Response:
         """Take what a client asks for, and lead its user to the page (RFC 6749 section 4.1.1)."""
-        sent = request.query_params if request.method == "GET" else await form_of(request)
+        sent = await form_of(request) if request.method == "POST" else request.query_params
         params = sent or ImmutableMultiDict()
         client = await self._sign_ins.get_client(params.get("client_id", ""))
         if client is None:
