@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from luma_mcp.calls import KEY_HASH_SHOWN
 from luma_mcp.credentials import AGENTS_KEY_PREFIX, ApiKey, Credentials, checked_key
-from luma_mcp.errors import InvalidRequest, KeyRejected, LumaMcpError
+from luma_mcp.errors import InvalidRequest, KeyRejected, LumaMcpError, Unavailable
 from luma_mcp.luma.apis import AGENTS, APIS, DREAM_MACHINE, Api, ApiName
 from luma_mcp.luma.catalogue import MODELS
 from luma_mcp.oauth.grants import Grant
@@ -63,7 +63,10 @@ class Consent:
         """Take what a client asks for, and lead its user to the page (RFC 6749 section 4.1.1)."""
         sent = await form_of(request) if request.method == "POST" else request.query_params
         params = sent or ImmutableMultiDict()
-        client = await self._sign_ins.get_client(params.get("client_id", ""))
+        try:
+            client = await self._sign_ins.get_client(params.get("client_id", ""))
+        except Unavailable as error:
+            return stopped("Not just now", f"{error.message} Try again in a minute.", 503)
         if client is None:
             return stopped(
                 "This client is not known",
@@ -108,6 +111,8 @@ class Consent:
     async def _answer(self, request: Request) -> Response:
         """Let in only with keys that Luma takes."""
         form = await form_of(request) or ImmutableMultiDict()
+        if not self._is_from_own_page(request):
+            return stopped("This form is not of this server", "Go back to the client.", 403)
         token = form.get("request", "")
         asked = self._asked(request, token)
         if isinstance(asked, Response):
@@ -138,6 +143,11 @@ class Consent:
                 403,
             )
         return asked
+
+    def _is_from_own_page(self, request: Request) -> bool:
+        """Tell by the Origin, if there is one; on loopback the guard lets those of all ports in."""
+        parts = urlsplit(self._sign_ins.issuer)
+        return request.headers.get("origin") in {None, f"{parts.scheme}://{parts.netloc}"}
 
     async def _problems_at_luma(self, keys: dict[ApiName, ApiKey]) -> Problems:
         troubles = await ask_luma(self._services(), Credentials(**keys))

@@ -98,7 +98,7 @@ class Endpoints:
         return await _answer_form(request, self._revoke)
 
     async def _give(self, request: Request, form: Form) -> Response:
-        if form.get("grant_type") not in GRANT_TYPES:
+        if form.get("grant_type") not in (None, *GRANT_TYPES):
             types = listed(GRANT_TYPES, "or")
             return refuse("unsupported_grant_type", f"grant_type must be {types}.")
         if not is_resource(form.get("resource", self._resource), self._resource):
