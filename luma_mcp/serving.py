@@ -10,6 +10,10 @@ from starlette.applications import Starlette
 
 from luma_mcp.settings import SettingError, Settings
 
+# Clients and proxies shall be the first to let go of an idle connection (httpx after 5 s, nginx
+# after 60, Caddy after 120): a request that meets its end is lost, and a paid one not sent again.
+KEEP_ALIVE_SECONDS = 130
+
 
 def settle_memory() -> None:
     """Keep the garbage collector from going over what lives long, again and again.
@@ -73,6 +77,7 @@ def serve(build: Callable[[Settings], Starlette], settings: Settings, welcome: s
         ws="none",
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
     local = settings.local_url

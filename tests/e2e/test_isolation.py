@@ -54,6 +54,7 @@ VARIABLES = {
     "COVERAGE_PROCESS_CONFIG": "",
 }
 PAGES = ("/", "/healthz", "/readyz")
+PATIENCE_SECONDS = 240  # a call that is never answered would keep the loop, which no signal ends
 CALLERS_OF_2024 = CALLERS[::10]
 TOOLS_OF_2024 = (WAITING, "create_generation", *TOOLS[-12:])
 DELETING = ("delete_generation", "delete_file")
@@ -120,7 +121,7 @@ async def _run() -> Run:
 @pytest.fixture(scope="module")
 def run() -> Run:
     """Let the crowd call, once for all that is asserted of it."""
-    return uvloop.run(_run())
+    return uvloop.run(asyncio.wait_for(_run(), PATIENCE_SECONDS))
 
 
 def _is_mute(call: Call) -> bool:
