@@ -1,9 +1,11 @@
 """Sign-ins over several processes of one server, and what these write down about them."""
 
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import httpx
+from redis.asyncio import Redis
 
 from tests.e2e.sign_in import (
     PATH,
@@ -79,6 +81,18 @@ async def test_what_one_process_has_seen_no_other_takes_again() -> None:
         answer = await revoke(one, revoked.server, revoked.app, revoked.access_token)
         assert answer.status_code == 200
         await _has_ended(revoked, one, other)
+        assert await _kept_in(engine)
+
+
+async def _kept_in(engine: str) -> int:
+    """Count what processes share: numbers under hashes, each for a time."""
+    async with Redis.from_url(engine, decode_responses=True) as shared:
+        names = [name async for name in shared.scan_iter()]
+        for name in names:
+            assert re.fullmatch("luma-mcp:(count|highest):[0-9a-f]{64}", name)
+            assert re.fullmatch("[0-9]{1,16}", await shared.get(name))
+            assert await shared.ttl(name) > 0
+    return len(names)
 
 
 async def _has_ended(signed_in: SignedIn, *processes: httpx.AsyncClient) -> None:
