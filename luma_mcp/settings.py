@@ -81,8 +81,14 @@ KNOWN_REDIRECTS = (
     "claude.ai",
     "claude.com",
     "chatgpt.com",
+    "www.cursor.com",
+    "grok.com",
+    "callback.mistral.ai",
+    "www.perplexity.ai",
+    "antigravity.google",
     "vscode.dev",
     "insiders.vscode.dev",
+    "claude:",
     "cursor:",
     "loopback",
 )
@@ -247,7 +253,16 @@ class Settings(BaseSettings):
         if self.public_url is None:
             return self.allowed_origins
         parts = urlsplit(self.public_url)
-        return (*self.allowed_origins, f"{parts.scheme}://{parts.netloc}")
+        own = f"{parts.scheme}://{parts.netloc}"
+        return (*self.allowed_origins, own, *self._origins_of_clients)
+
+    @property
+    def _origins_of_clients(self) -> tuple[str, ...]:
+        """The sites whose users may sign in; Claude's desktop app, for one, sends its site's."""
+        if self.oauth_url is None:
+            return ()
+        hosts = (word for word in self.oauth_redirects if word[-1] != ":" and word != "loopback")
+        return tuple(f"https://{host}" for host in hosts)
 
     @property
     def own_hosts(self) -> tuple[str, ...]:

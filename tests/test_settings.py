@@ -200,6 +200,17 @@ def test_an_address_is_written_as_clients_compare_it(given: str, meant: str) -> 
     assert load_settings(public_url=given).public_url == meant
 
 
+def test_sites_whose_users_may_sign_in_may_call_it_too() -> None:
+    """Claude's desktop app names its site as the origin."""
+    options = {
+        "public_url": "https://luma.example",
+        "oauth_redirects": "claude.ai,cursor:,loopback",
+    }
+    assert load_settings(**options).own_origins == ("https://luma.example",)
+    settings = load_settings(**options, secret_key="s" * 32)
+    assert settings.own_origins == ("https://luma.example", "https://claude.ai")
+
+
 @pytest.mark.parametrize(
     ("public_url", "origins"),
     [

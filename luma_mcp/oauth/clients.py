@@ -11,10 +11,12 @@ from pydantic import Field
 from luma_mcp.oauth.documents import Documents
 from luma_mcp.oauth.redirects import Redirects, matches, normalized
 from luma_mcp.oauth.tokens import Tokens
+from luma_mcp.settings import variable_name
 from luma_mcp.wording import one_line
 
 SCOPE = "luma"  # there is one thing to allow; what a client asks for besides it is ignored
-GRANT_TYPES = ("authorization_code", "refresh_token")
+REFRESH = "refresh_token"
+GRANT_TYPES = ("authorization_code", REFRESH)
 MAX_REDIRECTS = 10
 MAX_REDIRECTS_LENGTH = 1500
 MAX_CLIENT_ID_LENGTH = 4096
@@ -70,19 +72,22 @@ class Clients:
         Raises:
             RegistrationError: It wants to be answered where nobody may be, or at too many places.
         """
-        uris = [normalized(str(uri)) for uri in client.redirect_uris or []]
-        if not uris:
+        if not client.redirect_uris:
             raise RegistrationError("invalid_redirect_uri", "There must be a redirect URI.")
-        for uri in uris:
-            if uri is None or not self.redirects.allow(uri):
-                raise RegistrationError(
-                    "invalid_redirect_uri",
-                    "This server does not send answers there; its operator can allow the host in "
-                    "LUMA_MCP_OAUTH_REDIRECTS.",
-                )
-        if len(uris) > MAX_REDIRECTS or sum(len(uri or "") for uri in uris) > MAX_REDIRECTS_LENGTH:
+        # Clients name all places that any edition of theirs may be answered at: Cursor three.
+        written = {uri: normalized(str(uri)) for uri in client.redirect_uris}
+        allowed = {uri: at for uri, at in written.items() if at and self.redirects.allow(at)}
+        if not allowed:
+            raise RegistrationError(
+                "invalid_redirect_uri",
+                "This server does not send answers there; its operator can allow the host in "
+                f"{variable_name('oauth_redirects')}.",
+            )
+        uris = list(allowed.values())
+        if len(uris) > MAX_REDIRECTS or sum(map(len, uris)) > MAX_REDIRECTS_LENGTH:
             raise RegistrationError("invalid_redirect_uri", "These are too many redirect URIs.")
         # What it is given instead of what it asked for, the answer says (RFC 7591 section 3.2.1).
+        client.redirect_uris = list(allowed)
         client.scope = SCOPE
         client.grant_types = [one for one in GRANT_TYPES if one in client.grant_types]
         client.client_id = self._tokens.make(
@@ -92,7 +97,7 @@ class Clients:
                 "uris": uris,
                 "method": client.token_endpoint_auth_method,
                 "secret": client.client_secret,
-                "grants": client.grant_types,
+                "refresh": REFRESH in client.grant_types,
             },
         )
 
@@ -128,7 +133,7 @@ def _registered(client_id: str, claims: dict[str, Any]) -> Client:
         client_name=claims["name"],
         token_endpoint_auth_method=claims["method"],
         client_secret=claims["secret"],
-        grant_types=claims["grants"],
+        grant_types=[one for one in GRANT_TYPES if one != REFRESH or claims["refresh"]],
         scope=SCOPE,
         uris=tuple(claims["uris"]),
     )

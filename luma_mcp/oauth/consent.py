@@ -28,6 +28,7 @@ from luma_mcp.oauth.requests import (
 )
 from luma_mcp.pages import page
 from luma_mcp.services import Services
+from luma_mcp.settings import variable_name
 from luma_mcp.telemetry import get_logger
 from luma_mcp.wording import listed
 
@@ -74,11 +75,16 @@ class Consent:
                 "read. Remove the connection in the client, and add it again.",
             )
         redirect = client.redirect_for(params.get("redirect_uri"))
-        if redirect is None or not self._sign_ins.clients.redirects.allow(redirect):
+        if redirect is None:
             return stopped(
                 "The answer may not go there",
-                "The client wants the answer sent to an address that is not its own, or that this "
-                "server does not allow.",
+                "The client wants the answer sent to an address that is not its own.",
+            )
+        if not self._sign_ins.clients.redirects.allow(redirect):
+            return stopped(
+                "The answer may not go there",
+                f"This server sends no answers to {place_of(redirect)}. Its operator can allow "
+                f"that in {variable_name('oauth_redirects')}.",
             )
         try:
             check(params, self._resource)
@@ -162,9 +168,7 @@ class Consent:
             to=urlsplit(asked.redirect).netloc,
             key=credentials.principal[:KEY_HASH_SHOWN],
         )
-        code = self._sign_ins.make_code(
-            grant, asked.redirect, asked.challenge, explicit=asked.explicit
-        )
+        code = self._sign_ins.make_code(grant, asked.redirect, asked.challenge)
         return self._done(asked, code=code)
 
     def _done(self, asked: Asking, **answer: str) -> Response:

@@ -87,7 +87,10 @@ class Documents(CIMDClientManager):
         Raises:
             ValueError: It is not right, or nothing that could be.
         """
+        # FastMCP hands it on as the audience, of which there may be several: some clients name the
+        # token endpoint, others the issuer.
+        audience: Any = [token_endpoint, token_endpoint.removesuffix("/token")]
         try:
-            return await super().validate_private_key_jwt(assertion, client, token_endpoint)
+            return await super().validate_private_key_jwt(assertion, client, audience)
         except (AttributeError, OverflowError, TypeError) as error:
             raise ValueError("it or the client's keys cannot be read") from error

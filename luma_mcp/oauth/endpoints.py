@@ -23,7 +23,7 @@ from luma_mcp.errors import Unavailable
 from luma_mcp.oauth.clients import GRANT_TYPES, SCOPE
 from luma_mcp.oauth.documents import Documents
 from luma_mcp.oauth.provider import SignIns
-from luma_mcp.oauth.requests import FORM, form_of, is_resource
+from luma_mcp.oauth.requests import FORM, are_for, form_of, has_repeated
 from luma_mcp.wording import listed
 
 AUTHENTICATION_METHODS = ["none", "client_secret_post", "client_secret_basic", "private_key_jwt"]
@@ -101,8 +101,11 @@ class Endpoints:
         if form.get("grant_type") not in (None, *GRANT_TYPES):
             types = listed(GRANT_TYPES, "or")
             return refuse("unsupported_grant_type", f"grant_type must be {types}.")
-        if not is_resource(form.get("resource", self._resource), self._resource):
+        if not are_for(form, self._resource):
             return refuse("invalid_target", f"Tokens of this server are for {self._resource}.")
+        place = self._sign_ins.place_of(form.get("code", ""))
+        if place and "redirect_uri" not in form:  # which OAuth 2.1 needs no more (section 10.2)
+            request._form = FormData({**await request.form(), "redirect_uri": place})  # noqa: SLF001
         return await self._token.handle(request)
 
     async def _revoke(self, request: Request, form: Form) -> Response:
@@ -127,7 +130,7 @@ async def _answer_form(
     form = await form_of(request)
     if form is None:
         return refuse("invalid_request", f"Send the parameters as {FORM}.")
-    if len(form.multi_items()) != len(form):  # RFC 6749 section 3.2
+    if has_repeated(form):  # RFC 6749 section 3.2
         return refuse("invalid_request", "A parameter is there twice.")
     request._form = _as_handlers_take_it(request, form)  # noqa: SLF001 - as FastMCP does
     try:

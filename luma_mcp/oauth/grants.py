@@ -1,16 +1,14 @@
 """What a user allowed a client: to use these keys, perhaps only to look."""
 
-import hashlib
 import secrets
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from luma_mcp.credentials import ApiKey, Credentials
+from luma_mcp.luma.apis import APIS, ApiName
 
-
-def hash_of(text: str) -> str:
-    """Stand for a client id or a cookie in a token, which would be too long with either."""
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+# Some clients keep all that they know of a sign-in where 1,280 characters fit.
+_SHORT: dict[ApiName, str] = {"dream_machine": "dm", "agents": "ag"}
 
 
 @dataclass(frozen=True)
@@ -31,18 +29,12 @@ class Grant:
 
     def claims(self) -> dict[str, Any]:
         """Give what a token must hold of it."""
-        keys = {
-            name: key.secret
-            for name, key in (
-                ("dream_machine", self.credentials.dream_machine),
-                ("agents", self.credentials.agents),
-            )
-            if key is not None
-        }
-        return {"sub": self.sign_in, "client": self.client, "keys": keys, "ro": self.readonly}
+        held = {api.name: self.credentials.key_for(api) for api in APIS}
+        keys = {_SHORT[name]: key.secret for name, key in held.items() if key}
+        return {"sub": self.sign_in, "client": self.client, "ro": self.readonly, **keys}
 
     @classmethod
     def of(cls, claims: dict[str, Any]) -> Self:
         """Read it from what a token held."""
-        keys = {name: ApiKey(secret) for name, secret in claims["keys"].items()}
+        keys = {name: ApiKey(claims[short]) for name, short in _SHORT.items() if short in claims}
         return cls(claims["client"], Credentials(**keys), claims["ro"], claims["sub"])

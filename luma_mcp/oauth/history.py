@@ -7,7 +7,7 @@ from luma_mcp.ledger import Ledger
 
 REFRESH_SECONDS = 30 * 24 * 3600
 # A client whose answer was lost on the way, or that runs twice, may use a refresh token again.
-AGAIN_SECONDS = 30
+AGAIN_SECONDS = 120
 _TIMES = 2**33
 ENDED = 2**53 - 1  # more than any step at any time
 

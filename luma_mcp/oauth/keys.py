@@ -8,6 +8,8 @@ from luma_mcp.luma.apis import AGENTS, APIS, Api, ApiName
 from luma_mcp.redaction import hiding
 from luma_mcp.services import Access, Caller, Services
 
+# Clients wait some 30 s for a token, and lose the sign-in with an answer that comes later.
+PATIENCE_SECONDS = 10.0
 Troubles = dict[ApiName, LumaMcpError]
 
 
@@ -23,7 +25,11 @@ async def ask_luma(services: Services, credentials: Credentials) -> Troubles:
 
 async def are_rejected(services: Services, credentials: Credentials) -> bool:
     """Tell whether Luma refuses one of the keys; that it cannot be asked is no refusal."""
-    troubles = await ask_luma(services, credentials)
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            troubles = await ask_luma(services, credentials)
+    except TimeoutError:
+        return False
     return any(isinstance(trouble, KeyRejected) for trouble in troubles.values())
 
 

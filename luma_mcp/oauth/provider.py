@@ -8,12 +8,12 @@ from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 from pydantic import Field, SkipValidation
 
 from luma_mcp.calls import KEY_HASH_SHOWN
-from luma_mcp.oauth.clients import SCOPE, Client, Clients
-from luma_mcp.oauth.grants import Grant, hash_of
+from luma_mcp.oauth.clients import REFRESH, SCOPE, Client, Clients
+from luma_mcp.oauth.grants import Grant
 from luma_mcp.oauth.history import REFRESH_SECONDS, History
 from luma_mcp.oauth.keys import are_rejected
 from luma_mcp.oauth.requests import REQUEST_SECONDS, Asking
-from luma_mcp.oauth.tokens import Tokens
+from luma_mcp.oauth.tokens import Tokens, hash_of
 from luma_mcp.services import Services
 from luma_mcp.telemetry import get_logger
 
@@ -89,10 +89,15 @@ class SignIns(OAuthProvider):
         """Tell whether a grant is this client's."""
         return grant.client == hash_of(client.client_id)
 
-    def make_code(self, grant: Grant, redirect: str, challenge: str, *, explicit: bool) -> str:
+    def make_code(self, grant: Grant, redirect: str, challenge: str) -> str:
         """Make the code that a consent is answered with."""
-        claims = {"uri": redirect, "challenge": challenge, "explicit": explicit}
+        claims = {"uri": redirect, "challenge": challenge}
         return self.tokens.make("code", {**grant.claims(), **claims}, CODE_SECONDS)
+
+    def place_of(self, code: str) -> str | None:
+        """Tell where a code was sent; None if it is none."""
+        claims = self.tokens.read("code", code)
+        return claims["uri"] if claims else None
 
     async def load_authorization_code(
         self, client: OAuthClientInformationFull, authorization_code: str
@@ -108,7 +113,7 @@ class SignIns(OAuthProvider):
             expires_at=claims["exp"],
             code_challenge=claims["challenge"],
             redirect_uri=claims["uri"],
-            redirect_uri_provided_explicitly=claims["explicit"],
+            redirect_uri_provided_explicitly=True,
             grant=grant,
         )
 
@@ -159,7 +164,7 @@ class SignIns(OAuthProvider):
         self, grant: Grant, step: int, client: OAuthClientInformationFull
     ) -> OAuthToken:
         claims = grant.claims()
-        refresh = "refresh_token" in client.grant_types
+        refresh = REFRESH in client.grant_types
         return OAuthToken(
             access_token=self.tokens.make("access", claims, ACCESS_SECONDS),
             expires_in=ACCESS_SECONDS,

@@ -41,7 +41,7 @@ def matches(registered: str, asked: str) -> bool:
 
 def _without_port(uri: str) -> tuple[str | None, str, str]:
     parts = urlsplit(uri)
-    return parts.hostname, parts.path, parts.query
+    return parts.hostname, parts.path or "/", parts.query
 
 
 class Redirects:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from luma_mcp.oauth.clients import Client
-from luma_mcp.oauth.grants import hash_of
+from luma_mcp.oauth.tokens import hash_of
 
 FORM = "application/x-www-form-urlencoded"
 REQUEST_SECONDS = 600
@@ -30,7 +30,6 @@ class Asking:
         title: What the client calls itself.
         host: The host that vouches for it, if one does.
         redirect: Where the answer goes, as the browser understands it.
-        explicit: Whether the client named that place.
         challenge: Of PKCE.
         state: What the client wants back.
         browser: The hash of what the browser that began has in a cookie.
@@ -40,7 +39,6 @@ class Asking:
     title: str
     host: str | None
     redirect: str
-    explicit: bool
     challenge: str
     state: str | None
     browser: str
@@ -75,9 +73,18 @@ async def form_of(request: Request) -> ImmutableMultiDict[str, str] | None:
     return ImmutableMultiDict([(name, value) for name, value in form if isinstance(value, str)])
 
 
-def is_resource(asked: str, resource: str) -> bool:
-    """Tell whether a client means our resource (RFC 8707); a slash at the end says nothing."""
-    return asked.rstrip("/") == resource
+def has_repeated(params: ImmutableMultiDict[str, str]) -> bool:
+    """Tell whether a parameter is there twice that may not be: `resource` may (RFC 8707)."""
+    names = [name for name, _ in params.multi_items() if name != "resource"]
+    return len(names) != len(set(names))
+
+
+def are_for(params: ImmutableMultiDict[str, str], resource: str) -> bool:
+    """Tell whether a client means our resource alone, or says nothing.
+
+    A slash at the end says nothing (RFC 8707); Codex names the same resource twice.
+    """
+    return all(asked.rstrip("/") == resource for asked in params.getlist("resource"))
 
 
 def check(params: ImmutableMultiDict[str, str], resource: str) -> None:
@@ -86,7 +93,7 @@ def check(params: ImmutableMultiDict[str, str], resource: str) -> None:
     Raises:
         Refusal: What is wrong with it.
     """
-    if len(params.multi_items()) != len(params):
+    if has_repeated(params):
         raise Refusal("invalid_request", "A parameter is there twice.")
     if params.get("response_type") != "code":
         raise Refusal("unsupported_response_type", "response_type must be code.")
@@ -96,7 +103,7 @@ def check(params: ImmutableMultiDict[str, str], resource: str) -> None:
         raise Refusal("invalid_request", "code_challenge must be a SHA-256 in base64url.")
     if not _STATE.fullmatch(params.get("state", "")):
         raise Refusal("invalid_request", f"state may have {MAX_STATE} characters of plain ASCII.")
-    if not is_resource(params.get("resource", resource), resource):
+    if not are_for(params, resource):
         raise Refusal("invalid_target", f"This server signs in for {resource}.")
 
 
@@ -109,7 +116,6 @@ def asking(
         title=client.title,
         host=client.host,
         redirect=redirect,
-        explicit="redirect_uri" in params,
         challenge=params["code_challenge"],
         state=params.get("state"),
         browser=hash_of(browser),

@@ -85,6 +85,8 @@ def _well_known(endpoints: Endpoints, issuer: str, resource: str) -> list[Route]
             AnyHttpUrl(resource), [AnyHttpUrl(issuer)], [SCOPE], resource_name="luma-mcp"
         ),
         Route(f"{_WELL_KNOWN}/oauth-authorization-server{OAUTH_PATH}", endpoints.describe),
+        # Some clients append to an issuer's path what RFC 8414 section 3.1 puts before it.
+        Route(f"{OAUTH_PATH}{_WELL_KNOWN}/oauth-authorization-server", endpoints.describe),
     ]
 
 

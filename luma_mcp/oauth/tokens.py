@@ -1,11 +1,18 @@
 """What a sign-in gives out: sealed tokens that hold all there is to know; nothing is stored."""
 
+import base64
+import hashlib
 from typing import Any, Literal
 
 from luma_mcp.credentials import TOKEN_MARK
 from luma_mcp.sealing import Sealer
 
 Kind = Literal["access", "refresh", "code", "client", "request"]
+
+
+def hash_of(text: str) -> str:
+    """Stand for a text in a token, which would be too long with it: 96 bits of its SHA-256."""
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()[:12]).decode()
 
 
 def _start_of(kind: Kind) -> str:
@@ -22,7 +29,7 @@ class Tokens:
 
     def __init__(self, sealer: Sealer, audience: str) -> None:
         self._sealer = sealer
-        self._audience = audience
+        self._audience = hash_of(audience)
 
     def make(self, kind: Kind, claims: dict[str, Any], seconds: float | None = None) -> str:
         """Make a token, which lasts so many seconds, or as long as the secret that seals it."""

@@ -109,10 +109,10 @@ def _sandbox_routes(
 
 def _middleware(settings: Settings) -> list[Middleware]:
     guards = [Middleware(TrimmedHeaders), Middleware(HostOriginGuard, settings=settings)]
-    if settings.allowed_origins:
+    if settings.own_origins:
         cors = Middleware(
             CORSMiddleware,
-            allow_origins=settings.allowed_origins,
+            allow_origins=settings.own_origins,
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
             expose_headers=["mcp-protocol-version", "www-authenticate"],

@@ -521,8 +521,9 @@ async def test_an_assertion_is_right_in_all_that_it_says(
         (name,) = changes
         assert f'"{name}"' not in json.dumps(jwt.decode(wrong, KEY).claims)
     assert await proven(http, server, signed_app, wrong) == CLIENT
-    right = signed_app.assertion(endpoint)
-    assert await proven(http, server, signed_app, right) == (400, "invalid_grant")
+    for audience in (endpoint, server.issuer):
+        right = signed_app.assertion(audience)
+        assert await proven(http, server, signed_app, right) == (400, "invalid_grant")
 
 
 def _with_the_public_key_as_a_secret(assertion: str) -> str:

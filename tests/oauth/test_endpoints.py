@@ -196,6 +196,8 @@ async def test_the_raw_endpoint_never_looks_like_oauth(http: httpx.AsyncClient) 
 async def test_what_is_announced_is_what_there_is(site: Site, http: httpx.AsyncClient) -> None:
     server, resource = [(await http.get(path)).raise_for_status().json() for path in ANNOUNCED]
     issuer = f"{site.url}/oauth"
+    appended = await http.get("/oauth/.well-known/oauth-authorization-server")
+    assert appended.json() == server
     assert resource["resource"] == site.endpoint
     assert resource["authorization_servers"] == [issuer]
     assert resource["scopes_supported"] == ["luma"]

@@ -3,7 +3,7 @@
 import pytest
 
 from luma_mcp.credentials import ApiKey, Credentials
-from luma_mcp.oauth.grants import Grant, hash_of
+from luma_mcp.oauth.grants import Grant
 
 DREAM_MACHINE, AGENTS = ApiKey("luma-canary"), ApiKey("luma-api-canary")
 
@@ -30,8 +30,3 @@ def test_each_sign_in_has_a_name_of_its_own() -> None:
     names = {Grant("a client", Credentials(DREAM_MACHINE), False).sign_in for _ in range(100)}  # noqa: FBT003
     assert len(names) == 100
     assert min(map(len, names)) >= 16
-
-
-def test_a_hash_stands_for_one_text() -> None:
-    assert hash_of("a") == hash_of("a") != hash_of("b")
-    assert len(hash_of("a")) == 32

@@ -130,7 +130,7 @@ async def test_which_of_several_places_is_meant_must_be_said(
 
 
 @pytest.mark.parametrize(
-    "name", ["client_id", "redirect_uri", "state", "code_challenge", "resource", "scope", "other"]
+    "name", ["client_id", "redirect_uri", "state", "code_challenge", "scope", "other"]
 )
 @pytest.mark.parametrize("second", ["https://evil.example/cb", REDIRECT, "", None])
 async def test_no_parameter_counts_twice(
@@ -141,6 +141,17 @@ async def test_no_parameter_counts_twice(
     for both in (f"{url}&{urlencode({name: value})}", url.replace("?", f"?{name}={value}&", 1)):
         answer = await http.get(both)
         assert is_stopped(answer) or answered(answer)["error"] == "invalid_request"
+
+
+async def test_a_resource_may_be_named_twice_if_it_is_the_same(
+    http: httpx.AsyncClient, ada: SignedIn
+) -> None:
+    url = authorize_url(ada.server, ada.app, new_pkce())
+    same = urlencode({"resource": ada.server.resource})
+    other = urlencode({"resource": "https://other.example/mcp"})
+    assert (await http.get(f"{url}&{same}")).headers["location"].startswith(ada.server.issuer)
+    for wrong in (f"{url}&{other}", url.replace("?", f"?{other}&", 1)):
+        assert answered(await http.get(wrong))["error"] == "invalid_target"
 
 
 STATES = ["x", "", " ", "a b+c%20&d=e#f", "\"'<>`;", "</script><script>alert(1)</script>"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from luma_mcp.oauth.tokens import Kind, Tokens
+from luma_mcp.oauth.tokens import Kind, Tokens, hash_of
 from luma_mcp.sealing import Sealer, key_from
 
 SECRET, OLD_SECRET = "the-secret-of-this-server-" * 2, "the-secret-of-before-" * 2
@@ -24,7 +24,7 @@ def tokens(*secrets: str, resource: str = RESOURCE, now: float = 1_000_000) -> T
 def test_a_token_is_of_its_own_kind_and_no_other(made: Kind, taken_for: Kind) -> None:
     token = tokens().make(made, CLAIMS)
     marked = f"lmcp_{taken_for}_{token.removeprefix(f'lmcp_{made}_')}"
-    own = {**CLAIMS, "aud": RESOURCE} if made == taken_for else None
+    own = {**CLAIMS, "aud": hash_of(RESOURCE)} if made == taken_for else None
     assert tokens().read(taken_for, token) == own
     assert tokens().read(taken_for, token.removeprefix(f"lmcp_{made}_")) is None
     assert tokens().read(taken_for, marked) == own
@@ -50,7 +50,7 @@ def test_a_token_is_good_at_one_server_even_where_another_has_the_same_secret(
 
 
 def test_claims_cannot_name_another_audience() -> None:
-    token = tokens(resource="https://other.example").make("access", {"aud": RESOURCE})
+    token = tokens(resource="https://other.example").make("access", {"aud": hash_of(RESOURCE)})
     assert tokens().read("access", token) is None
 
 
@@ -84,7 +84,7 @@ TOKEN = tokens().make("access", CLAIMS)
 def test_a_token_with_one_other_character_says_nothing_else(at: int, character: str) -> None:
     # The last character of a part may carry bits that are none; it reads the same then.
     claims = tokens().read("access", TOKEN[:at] + character + TOKEN[at + 1 :])
-    assert claims in (None, {**CLAIMS, "aud": RESOURCE})
+    assert claims in (None, {**CLAIMS, "aud": hash_of(RESOURCE)})
     if at not in {TOKEN.rindex(".") - 1, len(TOKEN) - 1} and character != TOKEN[at]:
         assert claims is None
 
@@ -99,3 +99,8 @@ def test_whatever_is_no_token_is_none(text: str, kind: Kind) -> None:
 
 def test_a_token_of_any_length_is_read_without_harm() -> None:
     assert tokens().read("access", "lmcp_access_" + "e" * 1_000_000) is None
+
+
+def test_a_hash_stands_for_one_text() -> None:
+    assert hash_of("a") == hash_of("a") != hash_of("b")
+    assert len(hash_of("a")) == 16

@@ -401,10 +401,10 @@ async def test_a_key_and_its_token_are_the_same_caller(site: Site, ada: SignedIn
     claims = site.tokens().read("access", ada.access_token)
     assert claims is not None
     verifier = KeyVerifier(load_settings())
-    raw = await verifier.verify_token(claims["keys"]["dream_machine"])
-    oauth = verifier.verify_headers(
-        [("authorization", f"Bearer {ada.access_token}")], Grant.of(claims)
-    )
+    grant = Grant.of(claims)
+    (key,) = grant.credentials.keys
+    raw = await verifier.verify_token(key.secret)
+    oauth = verifier.verify_headers([("authorization", f"Bearer {ada.access_token}")], grant)
     assert raw is not None
     assert oauth is not None
     assert raw.client_id == oauth.client_id == raw.token == oauth.token
