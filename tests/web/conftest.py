@@ -1,6 +1,8 @@
 """The HTTP surface on a real socket, and a plain HTTP client for it."""
 
+import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -14,6 +16,14 @@ PING = {
     "params": {"name": "ping", "arguments": {}},
 }
 ACCEPT = {"Accept": "application/json, text/event-stream"}
+
+
+def answer_in(response: httpx.Response) -> dict[str, Any]:
+    """Find the JSON-RPC result, alone or in an event stream."""
+    if response.headers["content-type"].startswith("text/event-stream"):
+        (line,) = [one for one in response.text.splitlines() if one.startswith("data: ")]
+        return json.loads(line.removeprefix("data: "))["result"]
+    return response.json()["result"]
 
 
 @pytest.fixture
