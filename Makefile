@@ -10,7 +10,7 @@ run: $(STAMP)-run  ## serve on http://127.0.0.1:8000 with the sandbox; needs no 
 	$(BIN)/python server.py --sandbox
 
 test: $(STAMP)-dev  ## the whole suite; what the machine lacks is skipped with the reason
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov --cov-report=term
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 clients: $(CLIENTS)/.venv/.installed  ## Python clients of others, which the whole suite needs
 

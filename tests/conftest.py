@@ -17,6 +17,15 @@ KEY = "luma-test-key"
 AGENTS_KEY = "luma-api-test-key"
 
 
+LONGEST = ("tests/e2e/", "tests/faults/", "tests/conformance/", "tests/test_bench.py")
+
+
+@pytest.hookimpl(trylast=True)  # once they are shuffled
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest: at the end one process would be alone with it."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"

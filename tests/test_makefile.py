@@ -35,7 +35,7 @@ def test_the_documents_name_targets() -> None:
 
 
 # By file, since a file's tests may share what takes long to set up.
-PARALLEL = ["--numprocesses", "auto", "--dist", "loadfile"]
+PARALLEL = ["--numprocesses", "auto", "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 @pytest.mark.parametrize("target", promised())
