@@ -181,3 +181,16 @@ async def test_a_key_and_its_token_are_the_same_caller(site: Site, ada: SignedIn
     assert raw is not None
     assert oauth is not None
     assert raw.client_id == oauth.client_id == raw.token == oauth.token
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/oauth/register", "/oauth/token"])
+async def test_a_site_whose_users_may_sign_in_may_call_and_no_other(
+    http: httpx.AsyncClient, path: str
+) -> None:
+    """Claude's desktop app names its site as the origin."""
+    for origin, is_let_in in (("https://claude.ai", True), ("https://evil.example", False)):
+        answer = await http.post(path, headers={"Origin": origin})
+        assert (answer.status_code != 403) is is_let_in
+        assert (answer.headers.get("access-control-allow-origin") == origin) is is_let_in
+        asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        assert (await http.options(path, headers=asked)).is_success is is_let_in
