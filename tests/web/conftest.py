@@ -26,8 +26,20 @@ def answer_in(response: httpx.Response) -> dict[str, Any]:
     return response.json()["result"]
 
 
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def served() -> AsyncIterator[str]:
+    """One server for the tests of a module, each of which has keys or accounts of its own."""
+    async with product() as url:
+        yield url
+
+
 @pytest.fixture
-async def browser() -> AsyncIterator[httpx.AsyncClient]:
+async def browser(served: str) -> AsyncIterator[httpx.AsyncClient]:
     """An HTTP client at the server's own address, without any key."""
-    async with product() as url, httpx.AsyncClient(base_url=url, headers=ACCEPT) as client:
+    async with httpx.AsyncClient(base_url=served, headers=ACCEPT) as client:
         yield client

@@ -158,10 +158,10 @@ async def test_each_request_of_one_connection_counts_with_its_own_key(
 ) -> None:
     arguments = {"prompt": "A paper boat"}
     create = {**PING, "params": {"name": "create_generation", "arguments": arguments}}
-    await browser.post("/mcp", json=create, headers={"X-API-Key": "luma-ada"})
-    ada = await credits_of(browser, {"X-API-Key": "luma-ada"})
+    await browser.post("/mcp", json=create, headers={"X-API-Key": "luma-eve"})
+    eve = await credits_of(browser, {"X-API-Key": "luma-eve"})
     bob = await credits_of(browser, {"X-API-Key": "luma-bob"})
-    assert ada["structuredContent"]["credit_balance_usd"] < 100
+    assert eve["structuredContent"]["credit_balance_usd"] < 100
     assert bob["structuredContent"]["credit_balance_usd"] == 100
 
 
