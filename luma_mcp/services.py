@@ -31,6 +31,10 @@ from luma_mcp.watching import Pace
 _log = get_logger()
 
 
+def unheard() -> None:
+    """Tell nobody."""
+
+
 @dataclass(frozen=True)
 class Access:
     """What one request may use: its keys, and the switches that narrow the tools on offer."""
@@ -39,7 +43,7 @@ class Access:
     toolsets: frozenset[str]
     readonly: bool
     # Who let the request in with keys of a sign-in hears that Luma refused one.
-    on_rejected_key: Callable[[], None] = lambda: None
+    on_rejected_key: Callable[[], None] = unheard
 
     @classmethod
     def by(cls, settings: Settings, credentials: Credentials | None = None) -> Self:

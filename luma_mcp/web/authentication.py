@@ -4,8 +4,7 @@ A key comes as it is, or sealed in the token of a sign-in. Behind the gate the h
 The key itself travels only in `CallerToken.access`, which is neither printed nor dumped.
 """
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fastmcp.server.auth import TokenVerifier
@@ -27,7 +26,7 @@ from luma_mcp.oauth.grants import Grant
 from luma_mcp.oauth.keys import are_rejected
 from luma_mcp.oauth.server import OAuth
 from luma_mcp.redaction import quoted
-from luma_mcp.services import Access
+from luma_mcp.services import Access, unheard
 from luma_mcp.settings import TOOLSETS, Settings
 from luma_mcp.tools.caller import CallerToken
 from luma_mcp.web.refusals import SignIn, refusal
@@ -81,12 +80,14 @@ class KeyVerifier(TokenVerifier):
         self,
         headers: Headers,
         grant: Grant | None = None,
+        on_rejected_key: Callable[[], None] = unheard,
     ) -> CallerToken | None:
         """Read one request's headers (names in lower case); None when they hold no key.
 
         Args:
             headers: The request's.
             grant: What the token of a sign-in among them held.
+            on_rejected_key: Hears that Luma refused a key in this request.
 
         Raises:
             InvalidRequest: Two keys for one API, no key where one should be, unknown switches.
@@ -99,6 +100,7 @@ class KeyVerifier(TokenVerifier):
             credentials=credentials,
             toolsets=_toolsets(headers, self._offered.toolsets),
             readonly=self._offered.readonly or signed_in_to_look or _readonly(headers),
+            on_rejected_key=on_rejected_key,
         )
         principal = credentials.principal
         return CallerToken(token=principal, client_id=principal, scopes=[], access=access)
@@ -144,16 +146,17 @@ class KeyGate:
         ]
         try:
             grant = await self._grant_in(headers)
-            token = self._verifier.verify_headers(headers, grant)
+            if grant is None:
+                token = self._verifier.verify_headers(headers)
+            else:
+                held = HeldBack(scope, receive, send, self._instead(scope, grant))
+                send = held.send
+                token = self._verifier.verify_headers(headers, grant, held.on_rejected_key)
             if token is None:
                 raise MissingKey("This request carries no Luma API key.")
         except LumaMcpError as error:
             await refusal(error, sign_in=self._announced)(scope, receive, send)
             return
-        if grant is not None:
-            held = HeldBack(scope, receive, send, self._instead(scope, grant))
-            access = replace(token.access, on_rejected_key=held.on_rejected_key)
-            token, send = token.model_copy(update={"access": access}), held.send
         scope["user"] = AuthenticatedUser(token)
         scope["auth"] = AuthCredentials([])
         scope["headers"] = [
@@ -166,10 +169,10 @@ class KeyGate:
         token = token_from_headers(headers)
         if token is None:
             return None
-        granted = await self._sign_ins.load_access_token(token) if self._sign_ins else None
-        if granted is None:
+        grant = await self._sign_ins.grant_of(token) if self._sign_ins else None
+        if grant is None:
             raise InvalidToken("The token is not valid: it has expired, or was revoked.")
-        return granted.grant
+        return grant
 
     def _instead(self, scope: Scope, grant: Grant) -> Instead:
         services = scope["app"].state.services  # the framework writes itself there later
