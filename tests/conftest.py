@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import httpx
+import hypothesis
 import pytest
 from fastmcp import Client
 from starlette.applications import Starlette
@@ -12,6 +13,12 @@ from luma_mcp.sandbox.app import build_sandbox
 from luma_mcp.sandbox.clock import TurnedClock
 from luma_mcp.settings import Settings, load_settings
 from tests.services import access_with, open_services_over
+
+# No test fails by the clock; in a fresh clone Hypothesis begins with seconds of tables.
+hypothesis.settings.register_profile(
+    "ours", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("ours")
 
 KEY = "luma-test-key"
 AGENTS_KEY = "luma-api-test-key"

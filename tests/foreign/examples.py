@@ -23,5 +23,5 @@ def examples(number: int) -> settings:
         derandomize=factor == 1,
         database=None,
         deadline=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture],
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )

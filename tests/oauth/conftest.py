@@ -103,5 +103,7 @@ def error_of(answer: httpx.Response) -> tuple[int, str]:
 
 # Fixtures of a module do not change from one example to the next.
 MODEST = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
