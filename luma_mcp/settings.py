@@ -76,6 +76,7 @@ def is_private(url: str) -> bool:
     return not host.is_global
 
 
+LOOPBACK = "loopback"
 # Claude, ChatGPT, VS Code, Cursor, and whatever runs on the user's own machine.
 KNOWN_REDIRECTS = (
     "claude.ai",
@@ -90,7 +91,7 @@ KNOWN_REDIRECTS = (
     "insiders.vscode.dev",
     "claude:",
     "cursor:",
-    "loopback",
+    LOOPBACK,
 )
 _HOST = re.compile(r"(?=.*[a-z0-9])[a-z0-9.-]+(:\d{1,5})?")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:")
@@ -261,7 +262,7 @@ class Settings(BaseSettings):
         """The sites whose users may sign in; Claude's desktop app, for one, sends its site's."""
         if self.oauth_url is None:
             return ()
-        hosts = (word for word in self.oauth_redirects if word[-1] != ":" and word != "loopback")
+        hosts = (word for word in self.oauth_redirects if word[-1] != ":" and word != LOOPBACK)
         return tuple(f"https://{host}" for host in hosts)
 
     @property

@@ -8,8 +8,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from luma_mcp.errors import Unavailable
+from luma_mcp.oauth.consent import stopped
 from luma_mcp.oauth.endpoints import refuse
-from luma_mcp.pages import page
 from luma_mcp.wording import count
 
 WINDOW_SECONDS = 60
@@ -65,5 +65,5 @@ class Limited:
 
     def _refuse(self, title: str, text: str, status: int) -> Response:
         if self._for_people:
-            return page("stopped.html", status=status, form=True, title=title, text=text)
+            return stopped(title, text, status)
         return refuse("temporarily_unavailable", text, status)

@@ -6,7 +6,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AnyUrl, ConfigDict, TypeAdapter, ValidationError
 
-LOOPBACK = "loopback"
+from luma_mcp.settings import LOOPBACK
+
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_LENGTH = 512
 # A place that brought one of these itself would get it twice, and read the first.

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import math
 from typing import Any, Literal
 
 from luma_mcp.credentials import TOKEN_MARK
@@ -31,15 +32,10 @@ class Tokens:
         self._sealer = sealer
         self._audience = hash_of(audience)
 
-    def make(self, kind: Kind, claims: dict[str, Any], seconds: float | None = None) -> str:
+    def make(self, kind: Kind, claims: dict[str, Any], seconds: float = math.inf) -> str:
         """Make a token, which lasts so many seconds, or as long as the secret that seals it."""
         bound = {**claims, "aud": self._audience}
-        sealed = (
-            self._sealer.seal(kind, bound)
-            if seconds is None
-            else self._sealer.seal(kind, bound, seconds)
-        )
-        return _start_of(kind) + sealed
+        return _start_of(kind) + self._sealer.seal(kind, bound, seconds)
 
     def read(self, kind: Kind, token: str) -> dict[str, Any] | None:
         """Give what a token holds; None if it is of another kind, not ours, or has expired."""
