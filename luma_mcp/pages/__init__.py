@@ -1,7 +1,6 @@
 """The pages for people: one template engine, one stylesheet, strict headers."""
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +56,6 @@ def page(
     status: int = 200,
     form: bool = False,
     script: bool = False,
-    headers: Mapping[str, str] | None = None,
     **values: object,
 ) -> HTMLResponse:
     """Render a page that may load nothing but our stylesheet, and what is asked for here.
@@ -67,14 +65,11 @@ def page(
         status: That of the answer.
         form: Whether the page has a form that is sent to this server; it is kept nowhere then.
         script: Whether the page gets the script that copies code.
-        headers: More headers; they win over those that are set here.
         values: What the template shows. Everything in them is escaped. `base` is what stands
             before the paths of this server where a proxy serves it below a path.
     """
     html = _templates.get_template(template).render(script=script, **values)
-    response = HTMLResponse(html, status, _strict_headers(form=form, script=script))
-    response.headers.update(headers or {})
-    return response
+    return HTMLResponse(html, status, _strict_headers(form=form, script=script))
 
 
 def _strict_headers(*, form: bool, script: bool) -> dict[str, str]:

@@ -52,11 +52,8 @@ def test_a_page_has_the_script_exactly_where_its_policy_allows_it() -> None:
     assert b"<script" not in without.body
 
 
-def test_the_status_and_further_headers_are_those_asked_for() -> None:
-    response = page("layout.html", status=422, headers={"retry-after": "7", "x-frame-options": "-"})
-    assert response.status_code == 422
-    assert response.headers["Retry-After"] == "7"
-    assert response.headers.getlist("X-Frame-Options") == ["-"]
+def test_the_status_is_the_one_asked_for() -> None:
+    assert page("layout.html", status=422).status_code == 422
 
 
 def test_what_comes_from_outside_is_text() -> None:
