@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 CLIENTS := tests/e2e/clients
 
-.PHONY: run test clients bench lint lock clean
+.PHONY: run test clients widgets bench lint lock clean
 
 run: $(STAMP)-run  ## serve on http://127.0.0.1:8000 with the sandbox; needs no key
 	$(BIN)/python server.py --sandbox
@@ -13,6 +13,10 @@ test: $(STAMP)-dev  ## the whole suite; what the machine lacks is skipped with t
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 clients: $(CLIENTS)/.venv/.installed  ## Python clients of others, which the whole suite needs
+
+widgets:  ## build the pages that are shown in a chat anew; needs Node, which nothing else does
+	npm ci --prefix widgets --ignore-scripts --no-audit --no-fund --loglevel=error
+	node widgets/build.mjs
 
 lint: $(STAMP)-dev  ## style, types, floors
 	$(BIN)/ruff check
@@ -25,16 +29,18 @@ bench: $(STAMP)-dev  ## measurements, printed as ratios
 
 lock: $(STAMP)-dev  ## resolve the dependencies anew
 	$(BIN)/uv pip compile pyproject.toml --universal --upgrade --python-version 3.11 \
-	  --extra redis --extra sandbox --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --extra previews --extra redis --extra sandbox --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --quiet --output-file requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra redis \
-	  --extra sandbox --group dev --constraint requirements.lock --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
+	  --extra previews --extra redis --extra sandbox --group dev --constraint requirements.lock --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements-dev.lock
 	$(BIN)/uv pip compile $(CLIENTS)/requirements.in --universal --upgrade --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet \
 	  --output-file $(CLIENTS)/requirements.lock
-	npm install --prefix tests/e2e/node --package-lock-only --omit-lockfile-registry-resolved \
-	  --ignore-scripts --no-audit --no-fund --loglevel=error
+	for folder in tests/e2e/node widgets; do \
+	  npm install --prefix $$folder --package-lock-only --omit-lockfile-registry-resolved \
+	    --ignore-scripts --no-audit --no-fund --loglevel=error || exit; \
+	done
 	$(BIN)/python -m tests.e2e.node_lock
 
 clean:

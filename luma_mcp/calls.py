@@ -1,11 +1,11 @@
-"""One tool call, from its arguments to its answer: the switches, the log line, errors."""
+"""Requests, from their beginning to an answer: the log line, errors; and calls of tools."""
 
 import math
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from mcp.types import ContentBlock, TextContent
 from pydantic import BaseModel
@@ -21,6 +21,88 @@ from luma_mcp.wording import count
 
 _log = get_logger()
 KEY_HASH_SHOWN = 12
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why there is no answer; its texts are safe to show."""
+
+    error: LumaMcpError
+    request_id: str
+
+    def lines(self) -> list[str]:
+        """Say it in sentences for people."""
+        error = self.error
+        lines = [error.message]
+        if error.advice:
+            lines.append(error.advice)
+        if error.generation_id:
+            lines.append(f"The id of the job is {error.generation_id}.")
+        if error.retry_after_seconds:
+            lines.append(f"Try again in {count(math.ceil(error.retry_after_seconds), 'second')}.")
+        return [*lines, f"Request id: {self.request_id}"]
+
+    def fields(self) -> dict[str, str | bool | float | None]:
+        """Give it for programs."""
+        return self.error.fields(self.request_id)
+
+
+async def answered(
+    work: Awaitable[T], caller: Caller, event: str = "call", **what: str
+) -> T | Trouble:
+    """Do one request's work, and write its line.
+
+    This is the one place where errors become answers: what does the work raises, nothing else
+    catches.
+
+    Args:
+        work: Gives the answer.
+        caller: Who asks.
+        event: What kind of request it is, for the log.
+        what: What is asked for, likewise; no words of the caller's.
+    """
+    credentials = caller.access.credentials
+    request_id = secrets.token_hex(8)
+    outcome, started = "cancelled", time.perf_counter()
+    with (
+        caller.services.under_way.call(),
+        hiding(*(key.secret for key in credentials.keys)),
+        bound_contextvars(request_id=request_id),
+    ):
+        try:
+            answer: T | Trouble = await work
+            outcome = "ok"
+        except Exception as raised:  # noqa: BLE001 - the boundary: whatever it is, it is answered
+            error = _meant_by(raised)
+            outcome = error.code
+            answer = Trouble(error, request_id)
+            if isinstance(error, Internal):
+                _log.error("fault", exc_info=raised)
+            if isinstance(error, KeyRejected):
+                caller.access.on_rejected_key()
+            let_go(raised)
+        finally:
+            _log.info(
+                event,
+                **what,
+                outcome=outcome,
+                ms=round((time.perf_counter() - started) * 1000, 1),
+                key=credentials.principal[:KEY_HASH_SHOWN],
+            )
+    return answer
+
+
+def _meant_by(raised: Exception) -> LumaMcpError:
+    """Give the error to show, with nothing secret in it."""
+    error = (
+        raised
+        if isinstance(raised, LumaMcpError)
+        else Internal("This server has a fault; nothing is known to be wrong with your call.")
+    )
+    error.message = redact(error.message)
+    error.advice = redact(error.advice) if error.advice else None
+    return error
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +115,7 @@ class Answer:
 
 
 class ToolCalls:
-    """Carries every call of our tools from its arguments to an answer or an error, and logs it.
-
-    This is the one place where errors become answers: tools raise, nothing else catches.
-    """
+    """Carries every call of our tools from its arguments to an answer or an error."""
 
     def __init__(self, tools: Mapping[str, LumaTool]) -> None:
         self.tools = tools
@@ -46,64 +125,35 @@ class ToolCalls:
         tool = self.tools[name]
         return access.offers(tool.toolsets, reads_only=tool.reads_only)
 
+    def check(self, name: str, access: Access) -> None:
+        """Refuse a tool that is not on offer to this caller.
+
+        Raises:
+            RefusedByPolicy: Says which switch forbids it.
+        """
+        tool = self.tools[name]
+        access.check(name, tool.toolsets, reads_only=tool.reads_only)
+
     async def answer(self, name: str, arguments: dict[str, Any], caller: Caller) -> Answer:
-        """Run the call, answer its error if it fails, and write its line."""
-        credentials = caller.access.credentials
-        request_id = secrets.token_hex(8)
-        outcome, started = "cancelled", time.perf_counter()
-        with (
-            caller.services.under_way.call(),
-            hiding(*(key.secret for key in credentials.keys)),
-            bound_contextvars(request_id=request_id),
-        ):
-            try:
-                answer = await self._run(name, arguments, caller)
-                outcome = "ok"
-            except Exception as raised:  # noqa: BLE001 - the boundary: whatever it is, it is answered
-                error = _meant_by(raised)
-                outcome = error.code
-                answer = _explain(error, request_id)
-                if isinstance(error, Internal):
-                    _log.error("fault", exc_info=raised)
-                if isinstance(error, KeyRejected):
-                    caller.access.on_rejected_key()
-                let_go(raised)
-            finally:
-                _log.info(
-                    "call",
-                    tool=name if name in self.tools else "unknown",
-                    outcome=outcome,
-                    ms=round((time.perf_counter() - started) * 1000, 1),
-                    key=credentials.principal[:KEY_HASH_SHOWN],
-                )
-        return answer
+        """Run the call, and answer its error if it fails."""
+        tool = name if name in self.tools else "unknown"
+        answer = await answered(self._run(name, arguments, caller), caller, tool=tool)
+        return _explain(answer) if isinstance(answer, Trouble) else answer
+
+    def _names_for_models(self, access: Access) -> list[str]:
+        tools = self.tools.items()
+        return [name for name, tool in tools if self.offers(name, access) and not tool.is_for_pages]
 
     async def _run(self, name: str, arguments: dict[str, Any], caller: Caller) -> Answer:
         tool = self.tools.get(name)
         if tool is None:
-            raise no_such_tool(name, [one for one in self.tools if self.offers(one, caller.access)])
-        caller.access.check(name, tool.toolsets, reads_only=tool.reads_only)
+            raise no_such_tool(name, self._names_for_models(caller.access))
+        self.check(name, caller.access)
         result = await tool.answer(arguments, caller)
         return Answer(result.content(), result)
 
 
-def _meant_by(raised: Exception) -> LumaMcpError:
-    if isinstance(raised, LumaMcpError):
-        return raised
-    return Internal("This server has a fault; nothing is known to be wrong with your call.")
-
-
-def _explain(error: LumaMcpError, request_id: str) -> Answer:
-    """Say the error in a sentence for people and in fields for programs."""
-    error.message = redact(error.message)
-    error.advice = redact(error.advice) if error.advice else None
-    lines = [error.message]
-    if error.advice:
-        lines.append(error.advice)
-    if error.generation_id:
-        lines.append(f"The id of the job is {error.generation_id}.")
-    if error.retry_after_seconds:
-        lines.append(f"Try again in {count(math.ceil(error.retry_after_seconds), 'second')}.")
-    lines.append(f"Request id: {request_id}")
-    content = TextContent(type="text", text="\n".join(lines))
-    return Answer([content], error.fields(request_id), is_error=True)
+def _explain(trouble: Trouble) -> Answer:
+    """Say the error in a few lines for people and in fields for programs."""
+    content = TextContent(type="text", text="\n".join(trouble.lines()))
+    return Answer([content], trouble.fields(), is_error=True)

@@ -1,6 +1,6 @@
-"""The MCP server itself: its tools and resources, its middleware, what it says about itself."""
+"""The MCP server itself: what it offers, its middleware, what it says about itself."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -9,11 +9,13 @@ from fastmcp import FastMCP
 from fastmcp.server.auth import AuthProvider
 from fastmcp.server.lifespan import lifespan
 
-from luma_mcp import __version__, resources
+from luma_mcp import __version__
 from luma_mcp.calls import ToolCalls
 from luma_mcp.middleware import OwnTools
+from luma_mcp.offers import add_offers
 from luma_mcp.services import Services
 from luma_mcp.tools import build_tools
+from luma_mcp.widgets import build_widgets, with_widgets
 
 INSTRUCTIONS = """\
 Makes videos and pictures with Luma's models, paid by the user's own Luma API key: ray-2, \
@@ -46,6 +48,7 @@ class LumaServer(FastMCP):
 def build_mcp(
     open_services: Callable[[], AbstractAsyncContextManager[Services]],
     auth: AuthProvider | None = None,
+    page_sources: Sequence[str] = (),
 ) -> LumaServer:
     """Build the server around services that live as long as it runs.
 
@@ -53,6 +56,7 @@ def build_mcp(
         open_services: Opens what the process shares; entered once, however many transports
             the server has.
         auth: Who may call, over HTTP; stdio needs none.
+        page_sources: The origins from which pages in a chat may load media.
     """
 
     @lifespan
@@ -62,7 +66,8 @@ def build_mcp(
 
     # There is no exporter that spans could go to, and making them was a tenth of a call.
     fastmcp.settings.telemetry_mode = "off"
-    calls = ToolCalls(build_tools())
+    widgets = build_widgets(page_sources)
+    calls = ToolCalls(with_widgets(build_tools(), widgets))
     server = LumaServer(
         calls,
         name="luma-mcp",
@@ -74,8 +79,9 @@ def build_mcp(
     )
     schemas = {name: tool.parameters for name, tool in calls.tools.items()}
     _spare_the_hidden_listing(server, schemas)
-    for resource in resources.ALL:
-        server.add_resource(resource)
+    add_offers(server, calls)
+    for widget in widgets.values():
+        server.add_resource(widget.resource())
     return server
 
 

@@ -20,6 +20,7 @@ from luma_mcp.luma.jobs import Job
 from luma_mcp.luma.reachability import Reachability
 from luma_mcp.luma.sending import Sender
 from luma_mcp.luma.transport import open_client
+from luma_mcp.previews import Previews
 from luma_mcp.redaction import hiding
 from luma_mcp.sealing import Sealer
 from luma_mcp.settings import Settings
@@ -42,13 +43,19 @@ class Access:
     credentials: Credentials
     toolsets: frozenset[str]
     readonly: bool
+    previews: bool = True
     # Who let the request in with keys of a sign-in hears that Luma refused one.
     on_rejected_key: Callable[[], None] = unheard
 
     @classmethod
     def by(cls, settings: Settings, credentials: Credentials | None = None) -> Self:
         """Give all that the operator offers, to these keys or to none."""
-        return cls(credentials or Credentials(), frozenset(settings.toolsets), settings.readonly)
+        return cls(
+            credentials or Credentials(),
+            frozenset(settings.toolsets),
+            settings.readonly,
+            settings.previews,
+        )
 
     def offers(self, toolsets: Sequence[str], *, reads_only: bool) -> bool:
         """Tell whether a tool of these groups is on offer to this request."""
@@ -90,6 +97,7 @@ class Services:
     own_access: Access | None = None
     ledger: Ledger = field(default_factory=MemoryLedger)
     under_way: UnderWay = field(default_factory=UnderWay)
+    previews: Previews | None = None
 
     def stop(self) -> None:
         """Send home who waits; when the last call is answered, nothing keeps the process."""
@@ -106,12 +114,14 @@ class Services:
 class Caller:
     """One request's view of Luma: the shared services with this caller's own keys.
 
-    `report` hears how a job goes on while the caller waits for it, if it wants to know.
+    `report` hears how a job goes on while the caller waits for it, if it wants to know. A client
+    that shows our pages needs no previews.
     """
 
     services: Services
     access: Access
     report: Report | None = None
+    shows_pages: bool = False
 
     @property
     def dream_machine(self) -> DreamMachine:
@@ -178,6 +188,18 @@ class Caller:
         """
         return await self._wait(generation_id, seconds)
 
+    async def wait_for_news(
+        self, generation_id: str, known_state: str | None, seconds: float
+    ) -> Job:
+        """Wait until a job's state is another one than the caller knows; gives the newest.
+
+        Raises:
+            LumaMcpError: The job cannot be seen, or Luma was in trouble all the time.
+        """
+        return await self._wait(
+            generation_id, seconds, is_news=lambda job: job.state != known_state
+        )
+
     async def look_at(self, generation_id: str) -> Job:
         """Give the present state of a job.
 
@@ -203,10 +225,34 @@ class Caller:
             _note(error, file_id=file.id)
             return file
 
+    async def preview_of(self, job: Job) -> bytes | None:
+        """Draw a small picture of what a job made, if the client cannot show it otherwise.
+
+        Trouble with it is no reason to answer an error: there is none then.
+        """
+        if self.shows_pages or not self.access.previews:
+            return None
+        return await self.poster_of(job)
+
+    async def poster_of(self, job: Job) -> bytes | None:
+        """Draw a small picture of what a job made, if there is something that can be drawn."""
+        previews, sight = self.services.previews, job.assets.sight if job.assets else None
+        if previews is None or sight is None:
+            return None
+        url, kind = sight
+        key = self.key_for(api_of_id(job.id or ""))
+        return await previews.preview_of(url, kind=kind, whose=key.fingerprint)
+
     def _api_of(self, generation_id: str) -> DreamMachine | Agents:
         return self.agents if api_of_id(generation_id) is AGENTS else self.dream_machine
 
-    async def _wait(self, generation_id: str, seconds: float, known: Job | None = None) -> Job:
+    async def _wait(
+        self,
+        generation_id: str,
+        seconds: float,
+        known: Job | None = None,
+        is_news: Callable[[Job], bool] | None = None,
+    ) -> Job:
         api = api_of_id(generation_id)
         generation_id = f"{api.id_prefix}{checked_id(generation_id, api)}"
         key = self.key_for(api)
@@ -214,7 +260,7 @@ class Caller:
         name = JobName(key.fingerprint, api.name, generation_id)
         look = partial(_look, self._api_of(generation_id), key, generation_id)
         job = await self.services.waiting_room.wait(
-            name, look, seconds, known=known, report=self.report
+            name, look, seconds, known=known, report=self.report, is_news=is_news
         )
         if job is None:
             return Job(api=api.name, id=generation_id)
@@ -277,7 +323,10 @@ async def open_services(
     """
     connections = settings.upstream_connections
     seconds = settings.upstream_timeout_seconds
-    async with open_client(connections, seconds) as client:
+    async with (
+        open_client(connections, seconds) as client,
+        Previews(settings.media_sources) as previews,
+    ):
         slots = asyncio.Semaphore(connections)
         callbacks = Callbacks(url, Sealer()) if (url := settings.callbacks_url) else None
         services = Services(
@@ -293,6 +342,7 @@ async def open_services(
             callbacks,
             own_access,
             ledger or MemoryLedger(),
+            previews=previews,
         )
         try:
             yield services

@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from luma_mcp.origins import read_origin
 from luma_mcp.wording import did_you_mean, reason_of
 
 PREFIX = "LUMA_MCP_"
@@ -49,6 +50,11 @@ def _split(value: object) -> object:
 def _unless_service_link(value: object) -> object:
     """Take the LUMA_MCP_PORT that Kubernetes sets, tcp://10.0.0.1:8000, for none at all."""
     return 8000 if isinstance(value, str) and value.startswith("tcp://") else value
+
+
+def _origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _host(url: str) -> str | IPv4Address | IPv6Address:
@@ -101,6 +107,7 @@ _NO_APP = frozenset(
     | {"view-source:", "ws:", "wss:"}
 )
 MIN_SECRET_LENGTH = 32
+LUMA_MEDIA = "https://*.cdn-luma.com"  # storage.cdn-luma.com in the samples of Luma's documents
 _URL = TypeAdapter(AnyHttpUrl)
 _ENGINES = ("redis://", "rediss://", "valkey://", "valkeys://")
 
@@ -115,7 +122,23 @@ def _redirect(word: str) -> str:
     return word
 
 
+def _media_origin(word: str) -> str:
+    word = word.lower().rstrip("/")
+    try:
+        _, place = read_origin(word)
+        usable = place.scheme == "https" or is_private(word)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError(
+            "must be origins such as https://media.example.com or https://*.example.com "
+            "(http only in a private network)"
+        )
+    return word
+
+
 Redirect = Annotated[str, AfterValidator(_redirect)]
+MediaOrigin = Annotated[str, AfterValidator(_media_origin)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
@@ -178,6 +201,16 @@ class Settings(BaseSettings):
     readonly: bool = Field(
         default=False, description="offer only tools that change nothing and spend nothing"
     )
+    media_origins: Annotated[tuple[MediaOrigin, ...], NoDecode, BeforeValidator(_split)] = Field(
+        default=(LUMA_MEDIA,),
+        description="where Luma's videos and pictures are: pages in a chat may load them from "
+        "there, and previews are made of them",
+    )
+    previews: bool = Field(
+        default=True,
+        description="put a small picture of the result into answers to clients that show no pages; "
+        "a caller's X-Luma-Previews can only switch it off",
+    )
     allowed_hosts: Words = Field(
         default=(),
         description="Host header values to accept besides loopback, the address bound to and the "
@@ -230,6 +263,19 @@ class Settings(BaseSettings):
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
+    def media_sources(self) -> tuple[str, ...]:
+        """The origins of what was made, the process's own sandbox among them."""
+        if not self.sandbox:
+            return self.media_origins
+        return (*self.media_origins, _origin_of(self.public_url or self.local_url))
+
+    @property
+    def page_sources(self) -> tuple[str, ...]:
+        """The origins that pages in a chat may load from: those of media, and the server's own."""
+        own = (_origin_of(self.public_url),) if self.public_url else ()
+        return tuple(dict.fromkeys((*self.media_sources, *own)))
+
+    @property
     def callbacks_url(self) -> str | None:
         """Where Luma finds this server, if it is to call back and can.
 
@@ -253,8 +299,7 @@ class Settings(BaseSettings):
         """
         if self.public_url is None:
             return self.allowed_origins
-        parts = urlsplit(self.public_url)
-        own = f"{parts.scheme}://{parts.netloc}"
+        own = _origin_of(self.public_url)
         return (*self.allowed_origins, own, *self._origins_of_clients)
 
     @property

@@ -53,7 +53,8 @@ def serve(settings: Settings) -> None:
             with ending_in_order(partial(_say_farewell, opened)):
                 yield opened
 
-    asyncio.run(build_mcp(services).run_async("stdio", show_banner=False))
+    mcp = build_mcp(services, page_sources=settings.page_sources)
+    asyncio.run(mcp.run_async("stdio", show_banner=False))
 
 
 async def _say_farewell(services: Services) -> None:

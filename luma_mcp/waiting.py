@@ -99,6 +99,7 @@ class WaitingRoom:
         *,
         known: Job | None = None,
         report: Report | None = None,
+        is_news: Callable[[Job], bool] | None = None,
     ) -> Job | None:
         """Wait until the job is final, but no longer than so many seconds; gives its newest state.
 
@@ -112,6 +113,7 @@ class WaitingRoom:
             known: Its state as the caller knows it.
             report: Hears of every change of state, and every few seconds anyway; None if nobody
                 wants to know.
+            is_news: Tells what is worth leaving for before the job is final.
 
         Returns:
             The newest state; None when none was learnt in that time, without any trouble.
@@ -128,7 +130,7 @@ class WaitingRoom:
             return known if known is not None else await self._present(name, key, look, seconds)
         group = self._join(name, key, look, known)
         try:
-            return await self._stay(group, seconds, report)
+            return await self._stay(group, seconds, report, is_news or _nothing)
         finally:
             self._leave(group)
 
@@ -174,7 +176,13 @@ class WaitingRoom:
         if group.call_sign and self._called.get(group.call_sign) is group:
             del self._called[group.call_sign]
 
-    async def _stay(self, group: _Group, seconds: float, report: Report | None) -> Any:  # noqa: ANN401 - a Job
+    async def _stay(
+        self,
+        group: _Group,
+        seconds: float,
+        report: Report | None,
+        is_news: Callable[[Any], bool],
+    ) -> Any:  # noqa: ANN401 - a Job
         watch, clock = group.watch, self._pace.clock
         now = started = clock.time()
         deadline = started + seconds
@@ -188,7 +196,7 @@ class WaitingRoom:
             self._learn_call_sign(group)
             if report is not None and (job is not None or now > started):
                 await self._pace.within(deadline, report(job, now - started))
-            if job is not None and job.is_final:
+            if job is not None and (job.is_final or is_news(job)):
                 return job
             tick = math.inf if report is None else REPORT_SECONDS
             await self._pace.until(min(deadline, now + tick), news)
@@ -227,6 +235,10 @@ class WaitingRoom:
         if sign is not None and sign.key == group.name.key:
             group.call_sign = sign
             self._called[sign] = group
+
+
+def _nothing(_job: object) -> bool:
+    return False
 
 
 def _own(error: LumaMcpError, group: _Group) -> LumaMcpError:

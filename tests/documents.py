@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from luma_mcp import errors
+from luma_mcp import prompts as plans
+from luma_mcp import resources as readings
 from luma_mcp.luma.catalogue import MODELS, Model, estimate
 from luma_mcp.sandbox.faults import WORDS
 from luma_mcp.settings import Settings, variable_name
@@ -41,6 +43,18 @@ def tools() -> Iterator[str]:
         yield _row(
             ", ".join(tool.toolsets), f"`{tool.name}`", (tool.description or "").splitlines()[0]
         )
+
+
+def resources() -> Iterator[str]:
+    yield from _table("resource", "what it holds")
+    for one in readings.ALL:
+        yield _row(f"`{one.address}`", (one.listed.description or "").splitlines()[0])
+
+
+def prompts() -> Iterator[str]:
+    yield from _table("prompt", "its plan")
+    for one in plans.ALL:
+        yield _row(f"`{one.name}`", (one.description or "").splitlines()[0])
 
 
 def codes() -> Iterator[str]:
@@ -97,7 +111,7 @@ def _with_tables(page: Path, *parts: Callable[[], Iterator[str]]) -> str:
 
 def readme() -> str:
     """Give the README with its tables as the code has them."""
-    return _with_tables(README, tools, codes, models, settings, words)
+    return _with_tables(README, resources, prompts, tools, codes, models, settings, words)
 
 
 def security() -> str:

@@ -10,7 +10,8 @@ import pytest
 from luma_mcp import __version__
 from luma_mcp.settings import Settings, variable_name
 from tests.documents import EXAMPLE, README, ROOT, SECURITY, example, readme, security
-from tests.e2e.node_lock import LOCK, without_addresses
+from tests.e2e.node_lock import LOCKS as NODE_LOCKS
+from tests.e2e.node_lock import without_addresses
 
 PAGES = sorted(ROOT.glob("*.md"))
 LOCKS = ["requirements.lock", "requirements-dev.lock", "tests/e2e/clients/requirements.lock"]
@@ -71,15 +72,18 @@ def test_every_json_of_the_readme_is_json() -> None:
 
 def _locked() -> set[str]:
     """Every package and version that any lock names, as `name==version`."""
-    node = json.loads(LOCK.read_text())["packages"].items()
-    found = {f"{path.rpartition('node_modules/')[2]}=={one.get('version')}" for path, one in node}
+    found = {
+        f"{path.rpartition('node_modules/')[2]}=={one.get('version')}"
+        for lock in NODE_LOCKS
+        for path, one in json.loads(lock.read_text())["packages"].items()
+    }
     for lock in LOCKS:
         found |= set(re.findall(r"^([a-z0-9-]+==[\w.]+)", (ROOT / lock).read_text(), re.MULTILINE))
     return found
 
 
 def test_the_clients_that_the_readme_names_are_those_that_the_tests_run() -> None:
-    section = README.read_text().partition("## Clients")[2].partition("## Tools")[0]
+    section = README.read_text().partition("## Clients")[2].partition("## In the chat")[0]
     _head, *rows = re.findall(r"^\| (.+?) \| (.+?) \|", section, re.MULTILINE)
     assert {name for name, _ in rows} == set(CLIENT_PACKAGES)
     assert {f"{CLIENT_PACKAGES[name]}=={version}" for name, version in rows} <= _locked()
@@ -110,9 +114,10 @@ def test_the_locks_carry_hashes_and_no_addresses(lock: str) -> None:
     assert all("==" in line and line.endswith("\\") for line in pinned)
 
 
-def test_the_lock_of_the_node_clients_carries_no_addresses() -> None:
-    assert LOCK.read_text() == without_addresses()
-    assert "://" not in LOCK.read_text()
+@pytest.mark.parametrize("lock", NODE_LOCKS, ids=lambda path: path.parent.name)
+def test_the_locks_of_node_packages_carry_no_addresses(lock: Path) -> None:
+    assert lock.read_text() == without_addresses(lock)
+    assert "://" not in lock.read_text()
 
 
 def test_the_locks_hold_every_dependency_of_the_project() -> None:

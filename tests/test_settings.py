@@ -35,6 +35,12 @@ SAMPLES = {
     "upstream_connections": ("1", 1, 10_000),
     "toolsets": ("videos, images", ("videos", "images"), ("account",)),
     "readonly": ("1", True, False),
+    "media_origins": (
+        "https://*.CDN.example/, http://127.0.0.1:9",
+        ("https://*.cdn.example", "http://127.0.0.1:9"),
+        ("https://media.example:8443",),
+    ),
+    "previews": ("off", False, True),
     "allowed_hosts": ("a.example, b.example:80,", ("a.example", "b.example:80"), ("c.example",)),
     "allowed_origins": ("https://a.example", ("https://a.example",), ()),
     "trusted_proxies": ("10.0.0.1,10.0.0.2", ("10.0.0.1", "10.0.0.2"), ("*",)),
@@ -121,6 +127,16 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch, fi
         ("oauth_redirects", "*", "must be hosts without a path"),
         ("oauth_redirects", "JavaScript:", "must not allow the scheme javascript:"),
         ("oauth_redirects", "http:", "must not allow the scheme http:"),
+        ("media_origins", "pa55.example", "must be origins such as"),
+        ("media_origins", "https://pa55.example/below", "must be origins such as"),
+        ("media_origins", "https://u:pa55@x.example", "must be origins such as"),
+        ("media_origins", "https://*", "must be origins such as"),
+        ("media_origins", "https://x.*.pa55", "must be origins such as"),
+        ("media_origins", "https://*.pa55", "must be origins such as"),
+        ("media_origins", "https://pa55.example:65536", "must be origins such as"),
+        ("media_origins", "http://pa55.example", "(http only in a private network)"),
+        ("media_origins", "'unsafe-inline' pa55", "must be origins such as"),
+        ("previews", "pa55", "must be true or false"),
         ("redis_url", "https://:pa55@cache", "must begin with redis://, rediss://"),
         ("dream_machine_url", "https://x.example#pa55", "must hold no user, query or fragment"),
         ("dream_machine_url", "http://luma:pa55", "must be an http or https URL"),
@@ -178,6 +194,27 @@ def test_sign_ins_are_offered_below_the_public_address(public_url: str) -> None:
     assert load_settings(public_url=public_url).oauth_url is None
     settings = load_settings(public_url=public_url, secret_key="s" * 32)
     assert settings.oauth_url == f"{public_url.rstrip('/')}/oauth"
+
+
+@pytest.mark.parametrize(
+    ("options", "media", "pages"),
+    [
+        ({}, (), ()),
+        ({"sandbox": True, "port": 1234}, ("http://127.0.0.1:1234",), ("http://127.0.0.1:1234",)),
+        ({"public_url": "https://luma.example/below"}, (), ("https://luma.example",)),
+        (
+            {"public_url": "https://luma.example/below", "sandbox": True},
+            ("https://luma.example",),
+            ("https://luma.example",),
+        ),
+    ],
+)
+def test_media_come_from_luma_or_the_own_sandbox_and_pages_may_load_them(
+    options: dict[str, object], media: tuple[str, ...], pages: tuple[str, ...]
+) -> None:
+    settings = load_settings(**options)
+    assert settings.media_sources == ("https://*.cdn-luma.com", *media)
+    assert settings.page_sources == ("https://*.cdn-luma.com", *pages)
 
 
 def test_secrets_among_the_settings_are_not_shown() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from luma_mcp.luma.apis import ApiName
 from luma_mcp.luma.failures import Failure
@@ -24,6 +24,15 @@ class Assets:
     progress_video: str | None = None
     layers: tuple[Mapping[str, Any], ...] = ()
     others: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def sight(self) -> tuple[str, Literal["image", "video"]] | None:
+        """What shows best what was made, with its kind: a picture says it with fewer bytes."""
+        if self.image:
+            return self.image, "image"
+        if self.video:
+            return self.video, "video"
+        return (self.layers[-1]["url"], "image") if self.layers else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

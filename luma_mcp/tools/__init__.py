@@ -8,6 +8,7 @@ from luma_mcp.tools.generations import (
     delete_generation,
     get_generation,
     list_generations,
+    refresh_generation,
     wait_for_generation,
 )
 from luma_mcp.tools.images import (
@@ -38,6 +39,7 @@ ALL = (
     wait_for_generation,
     list_generations,
     delete_generation,
+    refresh_generation,
     upload_file,
     list_files,
     delete_file,

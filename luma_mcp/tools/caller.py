@@ -1,6 +1,7 @@
 """Who calls: the web layer leaves it in the request's token, tools get it as a parameter."""
 
 from fastmcp import Context
+from fastmcp.apps import UI_EXTENSION_ID
 from fastmcp.server.auth import AccessToken
 from fastmcp.server.dependencies import get_access_token
 from pydantic import Field, SkipValidation
@@ -35,7 +36,8 @@ def access_of_request(services: Services) -> Access:
 def caller_of(context: Context) -> Caller:
     """Make the caller of this request."""
     services: Services = context.lifespan_context["services"]
-    return Caller(services, access_of_request(services), _progress_of(context))
+    shows_pages = context.client_supports_extension(UI_EXTENSION_ID)
+    return Caller(services, access_of_request(services), _progress_of(context), shows_pages)
 
 
 class Progress:

@@ -22,6 +22,7 @@ from luma_mcp.services import Caller
 from luma_mcp.tools.definition import CREATES
 from luma_mcp.tools.parameters import WaitSeconds
 from luma_mcp.tools.results import Generation
+from luma_mcp.tools.showing import shown
 from luma_mcp.wording import dollars
 
 MaxCost = Annotated[
@@ -164,7 +165,7 @@ def creates(
         ) -> Generation:
             order = _order(plan, model, given, max_cost_usd)
             job = await order.fill(caller, wait_seconds)
-            return Generation.of(job, order.estimate.usd, order.draft.warnings)
+            return await shown(caller, job, order.estimate.usd, order.draft.warnings)
 
         signature = _signature_of(create, plan)
         update_wrapper(create, plan)

@@ -33,6 +33,13 @@ DELETES = ToolAnnotations(
     read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=True
 )
 
+# A tool for our own pages in a chat. It is no boundary: a client may show it to its model.
+FOR_PAGES = {
+    "ui": {"visibility": ["app"]},
+    "openai/visibility": "private",
+    "openai/widgetAccessible": True,
+}
+
 # A call that waits by a parameter of another name would be taken for one that cannot stream.
 WAITS = ("wait_seconds", "timeout_seconds")
 
@@ -142,6 +149,7 @@ class LumaTool(FunctionTool):
 
     function: Callable[..., Awaitable[Result]] = Field(exclude=True, repr=False)
     reader: InstanceOf[TypeAdapter] = Field(exclude=True, repr=False)
+    answers: type[Result] = Field(exclude=True, repr=False)
 
     @classmethod
     def of(cls, function: Callable[..., Any]) -> Self:
@@ -153,6 +161,7 @@ class LumaTool(FunctionTool):
             "output_schema": _or_an_error(_in_short(tool.output_schema or {})),
             "function": function,
             "reader": TypeAdapter(arguments),
+            "answers": arguments.__annotations__["return"],
         }
         return cls.model_validate({**dict(tool), **ours})
 
@@ -196,6 +205,11 @@ class LumaTool(FunctionTool):
     def toolsets(self) -> tuple[str, ...]:
         """The groups that the tool belongs to; it is on offer when one of them is."""
         return tuple(name for name in TOOLSETS if name in self.tags)
+
+    @cached_property
+    def is_for_pages(self) -> bool:
+        """Whether it is of use to our own pages alone."""
+        return "model" not in (self.meta or {}).get("ui", {}).get("visibility", ["model"])
 
     @cached_property
     def reads_only(self) -> bool:

@@ -7,12 +7,15 @@ from pydantic import Field
 
 from luma_mcp.luma.ids import checked_id
 from luma_mcp.services import Caller
-from luma_mcp.tools.definition import DELETES, READS
+from luma_mcp.tools.definition import DELETES, FOR_PAGES, READS
 from luma_mcp.tools.parameters import MAX_WAIT_SECONDS, GenerationId
-from luma_mcp.tools.results import Deletion, Generation, GenerationList
+from luma_mcp.tools.results import Deletion, Generation, GenerationList, Refreshed
+from luma_mcp.tools.showing import shown
 
 # Who may create only in one of the groups has to hear of the result all the same.
 ABOUT_A_JOB = {"generations", "videos", "images"}
+# Below the shortest limit that a client is known to have, with time for the poster.
+MAX_NEWS_SECONDS = 30
 
 
 @tool(title="See a generation", tags=ABOUT_A_JOB, annotations=READS)
@@ -24,7 +27,7 @@ async def get_generation(caller: Caller, generation_id: GenerationId) -> Generat
     ray-3.2, uni-1 and uni-1-max (agents:…) work for an hour, and this tool gives fresh ones; how
     long the others work is not published.
     """
-    return Generation.of(await caller.look_at(generation_id))
+    return await shown(caller, await caller.look_at(generation_id))
 
 
 @tool(title="Wait for a generation", tags=ABOUT_A_JOB, annotations=READS)
@@ -42,7 +45,33 @@ async def wait_for_generation(
     while is_final is false. Show the links to the user, and say that the files should be saved
     soon: links to results of agents:… work for an hour, how long the others do is not published.
     """
-    return Generation.of(await caller.wait_for(generation_id, timeout_seconds))
+    return await shown(caller, await caller.wait_for(generation_id, timeout_seconds))
+
+
+@tool(title="Refresh a page", tags=ABOUT_A_JOB, annotations=READS, meta=FOR_PAGES)
+async def refresh_generation(
+    caller: Caller,
+    *,
+    generation_id: GenerationId,
+    timeout_seconds: Annotated[
+        int, Field(ge=0, le=MAX_NEWS_SECONDS, description="How long to wait for news.")
+    ] = 0,
+    known_state: Annotated[
+        str | None, Field(max_length=40, description="The state shown; another one is news.")
+    ] = None,
+    with_poster: Annotated[
+        bool, Field(description="Whether a small picture is wanted as a data: URI.")
+    ] = False,
+) -> Refreshed:
+    """Give the page that shows a generation its newest state; for this server's own pages alone.
+
+    In a conversation use get_generation or wait_for_generation instead.
+    """
+    if timeout_seconds:
+        job = await caller.wait_for_news(generation_id, known_state, timeout_seconds)
+    else:
+        job = await caller.look_at(generation_id)
+    return Refreshed.of(job).with_poster(await caller.poster_of(job) if with_poster else None)
 
 
 @tool(title="List generations", tags={"generations"}, annotations=READS)

@@ -1,13 +1,15 @@
 """What tools answer: data for programs, a few lines for people, links for clients."""
 
+import base64
 import mimetypes
 from abc import abstractmethod
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from mcp.types import ContentBlock, ResourceLink, TextContent
-from pydantic import BaseModel, ConfigDict, Field
+from mcp.types import ContentBlock, ImageContent, ResourceLink, TextContent
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from luma_mcp.luma import jobs
 from luma_mcp.luma.apis import AGENTS, ApiName
@@ -20,6 +22,9 @@ MAX_LINK = 8192
 PASSING = ("progress_video",)  # what nobody wants to open once the rest is there
 # The links of the Agents API are presigned for 3,600 seconds (docs.agents.lumalabs.ai, "FAQ").
 LINKS_EXPIRE = "The links work for an hour; get_generation gives fresh ones."
+PREVIEW_COMES = (
+    "A small preview picture comes with this answer. Do not describe it unless you can see it."
+)
 _REFUNDED = {
     True: "Luma gave the credits back.",
     False: "Luma did not give the credits back.",
@@ -111,6 +116,10 @@ class Failure(BaseModel):
         return cls.model_validate(failure, from_attributes=True) if failure else None
 
 
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
 class Generation(Result):
     """A job at Luma and, once it is completed, what it made."""
 
@@ -129,6 +138,9 @@ class Generation(Result):
     estimated_cost_usd: float | None = Field(description="When created, if a price is known.")
     warnings: list[str] = Field(default=[], description="What may not work as asked.")
     next_step: str | None = Field(description="What to call next, if anything.")
+    as_of: str = Field(default_factory=_now, description="When this was so.")
+
+    _preview: bytes | None = PrivateAttr(default=None)
 
     @classmethod
     def of(
@@ -171,7 +183,22 @@ class Generation(Result):
         lines += self.warnings
         if self.next_step:
             lines.append(self.next_step)
+        if self._preview:
+            lines.append(PREVIEW_COMES)
         return lines
+
+    def with_preview(self, jpeg: bytes | None) -> Self:
+        """Add a small picture of the result, which comes behind the text and the links."""
+        self._preview = jpeg
+        return self
+
+    def content(self) -> list[ContentBlock]:
+        """Give the text, the links and the preview."""
+        content = super().content()
+        if self._preview:
+            data = base64.b64encode(self._preview).decode()
+            content.append(ImageContent(type="image", data=data, mime_type="image/jpeg"))
+        return content
 
     def links(self) -> list[ResourceLink]:
         """Link the video and the picture."""
@@ -179,6 +206,18 @@ class Generation(Result):
             return []
         linked = [(name, url) for name, url in self.assets.named() if name not in PASSING]
         return [_link(self.id, name, url) for name, url in linked if _is_web_address(url)]
+
+
+class Refreshed(Generation):
+    """A job as one of our pages shows it."""
+
+    poster: str | None = Field(default=None, description="A small JPEG picture as a data: URI.")
+
+    def with_poster(self, jpeg: bytes | None) -> Self:
+        """Add a small picture of the result."""
+        if jpeg is not None:
+            self.poster = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+        return self
 
 
 def _follow(job: jobs.Job) -> str:

@@ -159,7 +159,7 @@ def build_app(
             with told_of_the_end(opened.stop):
                 yield opened
 
-    mcp = build_mcp(services, auth=verifier)
+    mcp = build_mcp(services, verifier, settings.page_sources)
     streamable = mcp.http_app(path=MCP_PATH, stateless_http=True, json_response=False)
     plain = PlainCalls(Explained(streamable), mcp.calls, mcp.info, KEEP_ALIVE_SECONDS)
     endpoint = Envelope(plain)

@@ -57,11 +57,27 @@ def _toolsets(headers: Headers, offered: frozenset[str]) -> frozenset[str]:
     return offered & named
 
 
-def _readonly(headers: Headers) -> bool:
-    words = {value.strip().lower() for value in _values(headers, "x-mcp-readonly")}
+def _words(headers: Headers, name: str) -> set[str]:
+    """Read a switch.
+
+    Raises:
+        InvalidRequest: It says neither yes nor no.
+    """
+    words = {value.strip().lower() for value in _values(headers, name.lower())}
     if not words <= _YES | _NO:
-        raise InvalidRequest("X-MCP-Readonly is neither true nor false.", advice="Send 'true'.")
-    return bool(words & _YES)
+        raise InvalidRequest(
+            f"{name} is neither true nor false.", advice="Send 'true' or 'false', 'on' or 'off'."
+        )
+    return words
+
+
+def _readonly(headers: Headers) -> bool:
+    return bool(_words(headers, "X-MCP-Readonly") & _YES)
+
+
+def _previews(headers: Headers) -> bool:
+    """Leave previews on unless X-Luma-Previews says otherwise; an empty value says nothing."""
+    return not _words(headers, "X-Luma-Previews") - {""} & _NO
 
 
 class KeyVerifier(TokenVerifier):
@@ -100,6 +116,7 @@ class KeyVerifier(TokenVerifier):
             credentials=credentials,
             toolsets=_toolsets(headers, self._offered.toolsets),
             readonly=self._offered.readonly or signed_in_to_look or _readonly(headers),
+            previews=self._offered.previews and _previews(headers),
             on_rejected_key=on_rejected_key,
         )
         principal = credentials.principal

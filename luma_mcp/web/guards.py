@@ -6,7 +6,7 @@ from fastmcp.server.http import HostOriginGuardMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from luma_mcp.errors import RefusedByPolicy
-from luma_mcp.settings import Settings, variable_name
+from luma_mcp.settings import SANDBOX_PATH, Settings, variable_name
 from luma_mcp.web.refusals import refusal
 
 _BLANKS = b" \t"
@@ -60,6 +60,10 @@ class HostOriginGuard:
         if scope["type"] == "websocket":  # there are none here, and the guard lets them pass
             await send({"type": "websocket.close", "code": 1008})
             return
+        if _is_for_everybody(scope):
+            # Pages in a sandboxed frame ask for media with "Origin: null".
+            others = [pair for pair in scope["headers"] if pair[0] != b"origin"]
+            scope = {**scope, "headers": others}
         if scope["type"] != "http" or _grounds(scope) in self.admitted:
             await self._app(scope, receive, send)
             return
@@ -68,6 +72,12 @@ class HostOriginGuard:
             await explained({"type": "http.response.start", "status": status})
             return
         await self._guard(scope, receive, explained)
+
+
+def _is_for_everybody(scope: Scope) -> bool:
+    """Tell whether something is asked for that any page may show: the sandbox's media."""
+    is_reading = scope["type"] == "http" and scope["method"] in {"GET", "HEAD"}
+    return is_reading and scope["path"].startswith(f"{SANDBOX_PATH}/media/")
 
 
 def _grounds(scope: Scope) -> _Grounds:

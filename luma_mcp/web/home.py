@@ -103,10 +103,10 @@ class Home:
 
 
 def _by_toolset(tools: Iterable[LumaTool], access: Access) -> dict[str, list[Offer]]:
-    """Put the tools that are on offer into the last of their groups that is."""
+    """Put the tools that a conversation has on offer into the last of their groups that is."""
     groups: dict[str, list[Offer]] = {name: [] for name in TOOLSETS}
     for tool in tools:
-        if access.offers(tool.toolsets, reads_only=tool.reads_only):
+        if access.offers(tool.toolsets, reads_only=tool.reads_only) and not tool.is_for_pages:
             group = [name for name in tool.toolsets if name in access.toolsets][-1]
             groups[group].append(Offer.of(tool))
     return {name: offers for name, offers in groups.items() if offers}

@@ -9,8 +9,14 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from fastmcp.apps import UI_EXTENSION_ID
 from mcp.shared.inbound import InboundModernRoute, classify_inbound_request
-from mcp_types import DEFAULT_NEGOTIATED_VERSION, SERVER_INFO_META_KEY, methods
+from mcp_types import (
+    CLIENT_CAPABILITIES_META_KEY,
+    DEFAULT_NEGOTIATED_VERSION,
+    SERVER_INFO_META_KEY,
+    methods,
+)
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 from pydantic_core import to_json
@@ -35,6 +41,7 @@ class PlainCall(NamedTuple):
     name: str
     arguments: dict[str, Any]
     is_modern: bool
+    shows_pages: bool
 
 
 @lru_cache(maxsize=256)
@@ -75,6 +82,12 @@ def _version_of(message: dict[str, Any], headers: Headers) -> str | None:
     return version
 
 
+def _shows_pages(params: Mapping[str, Any]) -> bool:
+    """Tell whether the client of a call in protocol 2026-07-28 says that it can."""
+    capabilities = params["_meta"][CLIENT_CAPABILITIES_META_KEY]
+    return UI_EXTENSION_ID in (capabilities.get("extensions") or {})
+
+
 class PlainCalls:
     """Answers plain calls of our tools itself, and passes everything else on.
 
@@ -100,7 +113,8 @@ class PlainCalls:
             await self._app(scope, receive, send)
             return
         services = scope["app"].state.services
-        caller = Caller(services, scope["user"].access_token.access)
+        access = scope["user"].access_token.access
+        caller = Caller(services, access, shows_pages=call.shows_pages)
         await send_json(self._answer(call, caller), receive, send, self._patience)
 
     def _plain_call(self, scope: Scope) -> PlainCall | None:
@@ -120,7 +134,15 @@ class PlainCalls:
         version = _version_of(message, headers)
         if version is None:
             return None
-        return PlainCall(message["id"], tool.name, arguments, version in MODERN_PROTOCOL_VERSIONS)
+        is_modern = version in MODERN_PROTOCOL_VERSIONS
+        return PlainCall(
+            id=message["id"],
+            name=tool.name,
+            arguments=arguments,
+            is_modern=is_modern,
+            # Before that protocol no call tells.
+            shows_pages=is_modern and _shows_pages(params),
+        )
 
     async def _answer(self, call: PlainCall, caller: Caller) -> bytes:
         answer = await self._calls.answer(call.name, call.arguments, caller)

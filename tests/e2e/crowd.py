@@ -58,6 +58,7 @@ NEWER = {
     "reframe_video": "ray-3.2",
     "generate_image": "uni-1",
     "get_generation": None,
+    "refresh_generation": None,
     WAITING: None,
 }
 AGENTS_TOOLS = ("edit_image", "extract_layers", UPLOADING, "list_files", "delete_file")
@@ -69,6 +70,7 @@ TOOLS = (
     ESTIMATING,
     "get_generation",
     WAITING,
+    "refresh_generation",
     "delete_generation",
     "list_generations",
     *PATHS,

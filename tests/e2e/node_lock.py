@@ -1,13 +1,14 @@
-"""Take every address out of the lock file of the Node clients; hashes are what counts."""
+"""Take every address out of the lock files of Node packages; hashes are what counts."""
 
 import json
 from pathlib import Path
 
-LOCK = Path(__file__).parent / "node" / "package-lock.json"
+FOLDERS = (Path(__file__).parent / "node", Path(__file__).parents[2] / "widgets")
+LOCKS = tuple(folder / "package-lock.json" for folder in FOLDERS)
 
 
-def without_addresses() -> str:
-    lock = json.loads(LOCK.read_text())
+def without_addresses(path: Path) -> str:
+    lock = json.loads(path.read_text())
     for package in lock["packages"].values():
         package.pop("funding", None)
         package.pop("resolved", None)
@@ -15,4 +16,5 @@ def without_addresses() -> str:
 
 
 if __name__ == "__main__":
-    LOCK.write_text(without_addresses())
+    for path in LOCKS:
+        path.write_text(without_addresses(path))

@@ -199,6 +199,7 @@ CALLS = {
         Ask("paid", "generate_image", {**PROMPT, "wait_seconds": 0}),
         Ask("paid", "reframe_image", {"media_url": CLIP, "aspect_ratio": "1:1", "wait_seconds": 0}),
         Ask("reads", "get_generation", {"generation_id": SOURCE}),
+        Ask("reads", "refresh_generation", {"generation_id": SOURCE}),
         Ask("wait", WAITING, {"generation_id": SOURCE, "timeout_seconds": WAIT_SECONDS}),
         Ask("reads", "list_generations", {}),
         Ask("delete", "delete_generation", {"generation_id": SOURCE}),

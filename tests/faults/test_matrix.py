@@ -39,7 +39,7 @@ def answer_to(ask: Ask) -> Mapping[str, object]:
     """What a good answer holds at least."""
     if ask.kind == "paid":
         return {"id": ask.subject, "state": "queued"}
-    if ask.tool in {"get_generation", "wait_for_generation"}:
+    if ask.tool in {"get_generation", "wait_for_generation", "refresh_generation"}:
         return {"id": ask.arguments["generation_id"], "state": "completed"}
     if ask.tool == "ping":
         return {"apis": [ask.api.name], "message": "pong"}

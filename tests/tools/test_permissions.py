@@ -50,6 +50,7 @@ async def test_both_switches_narrow_together() -> None:
         assert await names(client) == {
             "get_generation",
             "wait_for_generation",
+            "refresh_generation",
             "list_generations",
             "estimate_cost",
         }

@@ -1,6 +1,7 @@
 """The tools that make videos: what they send, what they answer, and how their jobs end."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from fastmcp import Client
@@ -52,7 +53,8 @@ async def test_a_new_video_is_answered_in_fields_that_a_program_can_read(
         f"The job goes on at Luma: call wait_for_generation with generation_id {job['id']} for "
         "its result; do not create it again."
     )
-    del job["id"], job["next_step"]
+    assert datetime.fromisoformat(job["as_of"]).tzinfo == UTC
+    del job["id"], job["next_step"], job["as_of"]
     assert job == {
         "api": "dream_machine",
         "type": "video",

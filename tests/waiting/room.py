@@ -1,6 +1,7 @@
 """A waiting room for tests: jobs and errors to try, and how to come, go and be told."""
 
 import asyncio
+from collections.abc import Callable
 
 from luma_mcp.callbacks import Callbacks
 from luma_mcp.errors import (
@@ -66,8 +67,11 @@ def start(
     name: JobName = NAME,
     known: Job | None = None,
     report: Report | None = None,
+    is_news: Callable[[Job], bool] | None = None,
 ) -> Waiting:
-    return asyncio.create_task(room.wait(name, job.look, seconds, known=known, report=report))
+    return asyncio.create_task(
+        room.wait(name, job.look, seconds, known=known, report=report, is_news=is_news)
+    )
 
 
 def other_job(number: int) -> JobName:

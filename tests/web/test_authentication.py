@@ -112,7 +112,12 @@ async def test_a_value_that_cannot_be_a_key_is_refused_without_repeating_it(
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("X-MCP-Toolsets", "videos,movies"), ("X-MCP-Readonly", "perhaps")]
+    ("name", "value"),
+    [
+        ("X-MCP-Toolsets", "videos,movies"),
+        ("X-MCP-Readonly", "perhaps"),
+        ("X-Luma-Previews", "perhaps"),
+    ],
 )
 async def test_a_switch_with_an_unknown_value_is_refused(
     browser: httpx.AsyncClient, name: str, value: str
@@ -132,10 +137,15 @@ async def listed(browser: httpx.AsyncClient, **switches: str) -> set[str]:
 
 async def test_switches_narrow_the_list_of_tools(browser: httpx.AsyncClient) -> None:
     narrow = {"X-MCP-Toolsets": "generations", "X-MCP-Readonly": "true"}
-    reading = {"get_generation", "wait_for_generation", "list_generations"}
+    reading = {
+        "get_generation",
+        "wait_for_generation",
+        "refresh_generation",
+        "list_generations",
+    }
     assert await listed(browser, **narrow) == reading
     wide = {"X-MCP-Toolsets": "", "X-MCP-Readonly": "false"}
-    assert len(await listed(browser, **wide)) == 21
+    assert len(await listed(browser, **wide)) == 22
 
 
 @pytest.mark.parametrize(

@@ -175,3 +175,17 @@ async def test_there_are_no_websockets() -> None:
     app = build_app(load_settings())
     await app({"type": "websocket", "path": "/mcp", "headers": []}, receive, send)
     assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null"])
+async def test_any_page_may_show_media_of_the_sandbox_and_do_nothing_else_with_them(
+    browser: httpx.AsyncClient, origin: str
+) -> None:
+    there = "/sandbox/media/nothing.mp4"
+    foreign = {"Origin": origin}
+    assert (await browser.get(there, headers=foreign)).status_code == 404
+    assert (await browser.head(there, headers=foreign)).status_code == 404
+    assert (await browser.post(there, headers=foreign)).status_code == 403
+    misdirected = {**foreign, "Host": "evil.example"}
+    assert (await browser.get(there, headers=misdirected)).status_code == 421
+    assert (await browser.get("/sandbox/media", headers=foreign)).status_code == 403

@@ -70,8 +70,9 @@ async def test_the_page_names_this_servers_own_endpoint_and_every_tool(
     response = await browser.get("/")
     assert response.status_code == 200
     assert f"{str(browser.base_url).rstrip('/')}/mcp" in response.text
-    for name in build_tools():
-        assert f'<dt id="{name}"><code>{name}</code></dt>' in response.text
+    for name, tool in build_tools().items():
+        is_shown = f'<dt id="{name}"><code>{name}</code></dt>' in response.text
+        assert is_shown != tool.is_for_pages
     assert "luma-sandbox" in response.text
 
 

@@ -113,9 +113,11 @@ async def test_both_ways_answer_the_same(ask: Ask, version: str | None) -> None:
 async def test_both_ways_answer_the_same_about_a_job(ask: Ask, version: str | None) -> None:
     made = message_in(await ask("create_generation", {"prompt": "A boat"}, version))
     job = {"generation_id": made["result"]["structuredContent"]["id"]}
-    plain = await ask("get_generation", job, version, PLAIN)
-    framework = await ask("get_generation", job, version, FRAMEWORK)
-    assert message_in(plain) == message_in(framework)
+    plain = message_in(await ask("get_generation", job, version, PLAIN))
+    framework = message_in(await ask("get_generation", job, version, FRAMEWORK))
+    for message in (plain, framework):
+        del message["result"]["structuredContent"]["as_of"]
+    assert plain == framework
 
 
 @pytest.mark.parametrize("number", [0, -1, 2**60, "", "é", "1"])

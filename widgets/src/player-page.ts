@@ -1,0 +1,45 @@
+// The page of one job.
+
+import { Card } from "./cards.ts";
+import { connect } from "./connecting.ts";
+import { el, fill } from "./dom.ts";
+import { fit } from "./look.ts";
+import { Player } from "./player.ts";
+import { Speech } from "./wording.ts";
+
+const page = document.getElementById("page") ?? document.body;
+const speech = new Speech();
+const card = new Card(fold);
+const player = new Player(speech, { told: (id, toldAt) => card.show(id, toldAt) });
+
+/** The job is shown in a newer card: leave a line here. */
+function fold(): void {
+  const unfold = (): void => {
+    fill(page, player.element);
+    card.take();
+    player.resume();
+  };
+  player.rest();
+  const button = el(
+    "button",
+    { type: "button", class: "button ghost", click: unfold },
+    "Show here",
+  );
+  fill(page, el("div", { class: "fold" }, el("p", {}, "Shown further down"), button));
+}
+
+fill(page, player.element);
+connect({
+  connected: (host) => player.attach(host),
+  looked: (look) => {
+    fit(look, speech);
+    player.looked();
+  },
+  input: (given) => player.hearInput(given),
+  answered: (answer) => player.hearAnswer(answer),
+  cancelled: () => player.hearCancelled(),
+  torndown: () => {
+    player.rest();
+    card.close();
+  },
+});
