@@ -20,7 +20,8 @@ from luma_mcp.widgets import build_widgets, with_widgets
 INSTRUCTIONS = """\
 Makes videos and pictures with Luma's models, paid by the user's own Luma API key: ray-2, \
 ray-flash-2, photon-1 and photon-flash-1 with a key for Dream Machine; ray-3.2, uni-1 and \
-uni-1-max with one for the Agents API. luma://models says what each can do and costs.
+uni-1-max with one for the Agents API. luma://models says what each can do and costs, \
+luma://guide/prompting how to write prompts for them.
 
 Creating costs credits each time and starts a job. While is_final is false in an answer, the job \
 goes on by itself: call wait_for_generation with its id, again if need be, and never create the \

@@ -240,8 +240,12 @@ class Caller:
         if previews is None or sight is None:
             return None
         url, kind = sight
-        key = self.key_for(api_of_id(job.id or ""))
-        return await previews.preview_of(url, kind=kind, whose=key.fingerprint)
+        whose = self.access.credentials.principal
+        try:
+            return await previews.preview_of(url, kind=kind, whose=whose)
+        except asyncio.CancelledError:  # the job may have been paid for in this very call
+            _log.warning("left", generation_id=job.id)
+            raise
 
     def _api_of(self, generation_id: str) -> DreamMachine | Agents:
         return self.agents if api_of_id(generation_id) is AGENTS else self.dream_machine

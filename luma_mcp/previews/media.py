@@ -26,7 +26,7 @@ from luma_mcp.telemetry import get_logger
 
 _log = get_logger()
 MAX_REDIRECTS = 3
-SECONDS = 6.0
+SECONDS = 4.0  # an answer waits for its preview, at most so long
 MAX_FETCHES = 4
 # Names are looked up in threads that the whole process shares, five at least, and nothing ends a
 # lookup before its time: some must be left to the calls of Luma.
