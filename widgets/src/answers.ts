@@ -41,6 +41,7 @@ export interface Page {
 const POSTER = /^data:image\/jpeg;base64,[a-z0-9+/]+=*$/i;
 const MAX_POSTER = 400_000;
 const ID_IN_WORDS = /(?:agents:)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/i;
+export const CANNOT_CHECK = "This chat does not let the page check by itself.";
 const SPEECHLESS = "Luma gave an answer that cannot be shown here.";
 
 export function readAnswer(answer: ToolAnswer): Reading {
@@ -86,17 +87,25 @@ export function pageOf(answer: ToolAnswer): Page | null {
   };
 }
 
+/** Whether an error says that the host lets pages call no such tool. */
+export function isRefusal(error: unknown): boolean {
+  const { code, message } = fieldsOf(error);
+  // JSON-RPC's "method not found"; some hosts know only the model's tools (fastmcp #5041).
+  return code === -32_601 || /unknown tool|tool not found/i.test(textOf(message) ?? "");
+}
+
 /** An error of the host or of the way to the server; what else it may be, nobody knows. */
 export function brokenCall(error: unknown): Trouble {
-  const isRefused = fieldsOf(error)["code"] === -32_601; // JSON-RPC: no such method
+  const isRefused = isRefusal(error);
   return {
     code: null,
-    message: isRefused
-      ? "This chat does not let the page check by itself."
-      : "The server could not be reached.",
+    message: isRefused ? CANNOT_CHECK : "The server could not be reached.",
     advice: null,
     isRetryable: !isRefused,
     retryAfterSeconds: null,
     generationId: null,
   };
 }
+
+/** As if the host had been asked and had refused. */
+export const REFUSED = brokenCall({ code: -32_601 });

@@ -54,12 +54,11 @@ export class Card {
     if (!claim || claim.job !== this.#job || claim.card === this.#card) return;
     this.#highest = Math.max(this.#highest, claim.rank);
     if (this.#isFolded) return;
-    const isBefore =
-      this.#rank < claim.rank || (this.#rank === claim.rank && this.#card < claim.card);
-    if (isBefore) {
+    // Of the same rank is the same answer, shown by another tab or by a frame that goes away.
+    if (this.#rank < claim.rank) {
       this.#isFolded = true;
       this.#fold();
-    } else {
+    } else if (this.#rank > claim.rank) {
       this.#claim();
     }
   }

@@ -1,6 +1,6 @@
 // Finding out which dialect the host speaks.
 
-import { ChatGpt, isThere } from "./chatgpt.ts";
+import { ChatGpt, isThere, withItsOwn } from "./chatgpt.ts";
 import type { Listener } from "./host.ts";
 import { Standard } from "./standard.ts";
 
@@ -8,31 +8,33 @@ const HANDSHAKE_MS = 2_000;
 
 /** Try both: what the older dialect knows is shown at once, the standard one is preferred. */
 export function connect(listener: Listener): void {
-  const standard = new Standard(listener);
   const chatGpt = new ChatGpt(listener);
+  const standard = new Standard({
+    ...listener,
+    answered: (answer) => {
+      chatGpt.leave();
+      listener.answered(answer);
+    },
+  });
   let isSettled = false;
 
   standard.connect().then(
     (host) => {
       if (isSettled) return;
       isSettled = true;
-      chatGpt.leave();
-      listener.connected(host);
+      listener.connected(isThere() ? withItsOwn(host) : host);
     },
     () => undefined, // no host answers: the page goes on waiting for the other dialect
   );
-  const tryChatGpt = (isPatient: boolean): void => {
+  const tryChatGpt = (): void => {
     if (isSettled || !isThere()) return;
-    const host = chatGpt.begin();
-    if (isPatient) return;
     isSettled = true;
     standard.leave();
-    chatGpt.reportHeight();
-    listener.connected(host);
+    listener.connected(chatGpt.begin());
   };
-  if (window.openai?.toolOutput) tryChatGpt(true);
+  chatGpt.hear();
   setTimeout(() => {
-    tryChatGpt(false);
-    window.addEventListener("openai:set_globals", () => tryChatGpt(false), { once: true });
+    tryChatGpt();
+    window.addEventListener("openai:set_globals", tryChatGpt, { once: true });
   }, HANDSHAKE_MS);
 }

@@ -77,3 +77,22 @@ export function fill(parent: Element, ...children: Child[]): void {
 export function say(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
+
+/** Draw anew what may hold the focus; it goes to what has the same name, or to what is around. */
+export function keepingFocus(part: HTMLElement, draw: () => void): void {
+  const held = part.contains(document.activeElement) ? document.activeElement : null;
+  draw();
+  if (!held || part.contains(held)) return;
+  const buttons = [...part.querySelectorAll("button")];
+  const same = buttons.find((button) => nameOf(button) === nameOf(held)) ?? buttons[0];
+  (same ?? focusable(part.closest("section") ?? part)).focus();
+}
+
+function nameOf(element: Element): string {
+  return element.getAttribute("aria-label") ?? element.textContent;
+}
+
+function focusable(element: HTMLElement): HTMLElement {
+  element.tabIndex = -1;
+  return element;
+}

@@ -58,6 +58,10 @@ export class Filters {
     this.#changed();
   }
 
+  focus(): void {
+    this.#choices[0]?.radio.focus();
+  }
+
   draw(generations: readonly Generation[], speech: Speech): void {
     this.element.hidden = generations.length === 0;
     for (const { group, choice, radio, number } of this.#choices) {

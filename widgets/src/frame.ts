@@ -2,16 +2,10 @@
 // that fails: fresh links once, then a small picture from the server, then only a button.
 
 import { el, fill, icon } from "./dom.ts";
-import type { Link, Output } from "./generation.ts";
+import type { Link } from "./generation.ts";
+import { isBlocked, policyNews } from "./policy.ts";
+import type { Source } from "./sources.ts";
 import { boundedRatio } from "./wording.ts";
-
-/** What is to be seen: one file, or the layers of a picture in one pile, the front one first. */
-export interface Source {
-  readonly key: string;
-  readonly label: string;
-  readonly files: readonly Output[];
-  readonly loops: boolean;
-}
 
 export interface Renewed {
   readonly source: Source | null;
@@ -22,39 +16,22 @@ export interface FrameOwner {
   /** Ask the server for links that work, and for a small picture; null if it cannot be asked. */
   renew(key: string, withPoster: boolean): Promise<Renewed | null>;
   /** Open it elsewhere; null if the host does not. */
-  opener(): ((key: string) => void) | null;
+  opener(): (() => void) | null;
   shaped(ratio: number): void;
 }
 
-type Step = "first" | "renewed";
-
 const USUAL_RATIO = 16 / 9;
 const TALL = 0.8;
-const LATE_RENEWALS = 3;
+// A link lives for an hour; one that dies sooner, and again, was not what was wrong.
+const LATE_RENEWALS_APART_MS = 60_000;
 const NOUNS = { video: "video", picture: "picture", file: "file" } as const;
-
-// Origins that the host does not let the page load from, whatever was asked for.
-const blockedOrigins = new Set<string>();
-document.addEventListener("securitypolicyviolation", ({ blockedURI, effectiveDirective }) => {
-  if (!/^(?:media|img|default)-src/.test(effectiveDirective)) return;
-  if (/^https?:/.test(blockedURI)) blockedOrigins.add(new URL(blockedURI).origin);
-});
-
-export function isBlocked(link: Link): boolean {
-  return blockedOrigins.has(new URL(link).origin);
-}
-
-/** The news that it was the policy may come a moment after the news that nothing came. */
-export function policyNews(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 50));
-}
 
 export class Frame {
   readonly element = el("div", { class: "frame" });
   readonly #owner: FrameOwner;
   #key: string | null = null;
   #turn = 0;
-  #lateRenewals = 0;
+  #renewedAt = -Infinity;
 
   constructor(owner: FrameOwner) {
     this.#owner = owner;
@@ -84,8 +61,7 @@ export class Frame {
 
   show(source: Source, isStale: boolean): void {
     if (this.#key === source.key) return;
-    this.#lateRenewals = 0;
-    void this.#present(source, isStale, null);
+    void this.#present(source, isStale);
   }
 
   pause(): void {
@@ -102,66 +78,74 @@ export class Frame {
     return this.#turn;
   }
 
-  async #present(source: Source, isStale: boolean, from: number | null): Promise<void> {
+  /** Try the link there is, then a fresh one, then a small picture from the server. */
+  async #present(source: Source, isStale: boolean): Promise<void> {
     const turn = this.#begin(source.key, "media");
     const isOver = (): boolean => turn !== this.#turn;
-    let step: Step = "first";
-    let tried = source;
-    if (isStale) {
-      step = "renewed";
-      tried = (await this.#owner.renew(source.key, false))?.source ?? source;
-      if (isOver() || (await this.#load(tried, from)) || isOver()) return;
-    } else if (!isForbidden(source)) {
-      if ((await this.#load(source, from)) || isOver()) return;
+    if (!isStale && !isForbidden(source)) {
+      if ((await this.#load(source)) || isOver()) return;
       await policyNews();
     }
-    if (step === "first" && !isForbidden(source)) {
+    let latest = source;
+    if (!isForbidden(source)) {
       const renewed = (await this.#owner.renew(source.key, false))?.source;
       if (isOver()) return;
-      tried = renewed ?? tried;
-      if (renewed && ((await this.#load(renewed, from)) || isOver())) return;
+      latest = renewed ?? source;
+      // The server may know the job no more, and an old link work all the same.
+      if ((renewed || isStale) && ((await this.#load(latest)) || isOver())) return;
     }
     const last = await this.#owner.renew(source.key, true);
-    if (!isOver()) this.#fallBack(last?.source ?? tried, last?.poster ?? null);
+    if (!isOver()) this.#fallBack(last?.source ?? latest, last?.poster ?? null);
   }
 
   /** Put the media in; true as soon as they are there, false if they do not come. */
-  #load(source: Source, from: number | null): Promise<boolean> {
+  #load(source: Source): Promise<boolean> {
     const [file] = source.files;
     if (!file || file.kind === "file") return Promise.resolve(false);
-    if (file.kind === "video") return this.#loadVideo(source, file, from);
-    return this.#loadPictures(source);
+    return file.kind === "video" ? this.#loadVideo(source, file.link) : this.#loadPictures(source);
   }
 
-  #loadVideo(source: Source, file: Output, from: number | null): Promise<boolean> {
+  #loadVideo(source: Source, link: Link): Promise<boolean> {
     const video = el("video", {
       controls: true,
+      // The browser's own does nothing in a sandbox.
+      controlslist: "nodownload",
       playsinline: true,
       preload: "metadata",
       loop: source.loops,
       "aria-label": source.label,
     });
     // Without a moment to go to, Safari shows no first frame.
-    video.src = `${file.link}#t=${from ?? 0.001}`;
+    video.src = `${link}#t=0.001`;
     fill(this.element, video);
     return new Promise((resolve) => {
+      let isThere = false;
       video.addEventListener("loadedmetadata", () => {
+        isThere = true;
         this.#measured(video.videoWidth, video.videoHeight);
         resolve(true);
       });
-      video.addEventListener("error", () => {
+      // Before Chromium's own controls hear of it, which pause the video.
+      const fail = (): void => {
         resolve(false);
-        if (video.readyState > 0) this.#renewLate(source, video.currentTime);
-      });
+        if (isThere) void this.#renewLate(source, video);
+      };
+      video.addEventListener("error", fail, { capture: true });
     });
   }
 
-  /** A link ran out while the video was played: go on where it stopped. */
-  #renewLate(source: Source, from: number): void {
-    if (this.#key !== source.key) return;
-    this.#lateRenewals += 1;
-    if (this.#lateRenewals <= LATE_RENEWALS) void this.#present(source, true, from);
-    else this.#fallBack(source, null);
+  /** A link ran out while the video was watched: go on from there, in the same element. */
+  async #renewLate(source: Source, video: HTMLVideoElement): Promise<void> {
+    const turn = this.#turn;
+    const { currentTime, paused } = video;
+    const isTooSoon = performance.now() - this.#renewedAt < LATE_RENEWALS_APART_MS;
+    this.#renewedAt = performance.now();
+    const renewed = await this.#owner.renew(source.key, isTooSoon);
+    if (turn !== this.#turn) return;
+    const file = renewed?.source?.files[0];
+    if (isTooSoon || !file) return this.#fallBack(renewed?.source ?? source, renewed?.poster);
+    video.src = `${file.link}#t=${currentTime}`;
+    if (!paused) void video.play().catch(() => undefined);
   }
 
   async #loadPictures(source: Source): Promise<boolean> {
@@ -190,13 +174,13 @@ export class Frame {
     if (ratio) this.reserve(ratio);
   }
 
-  #fallBack(source: Source, poster: string | null): void {
+  #fallBack(source: Source, poster: string | null = null): void {
     this.element.dataset["kind"] = "elsewhere";
     const kind = source.files[0]?.kind ?? "file";
     const open = this.#owner.opener();
     const button = el(
       "button",
-      { type: "button", class: "button open", click: () => open?.(source.key) },
+      { type: "button", class: "button open", click: () => open?.() },
       icon(kind === "video" ? "play" : "open"),
       `Open ${NOUNS[kind]}`,
     );

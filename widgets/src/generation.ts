@@ -174,9 +174,12 @@ function otherOf(other: Fields): Output | null {
 }
 
 function layersOf(assets: Fields): Output[] {
-  const layers = listOf(assets["layers"]).map((value, place) => {
-    const layer = fieldsOf(value);
-    const name = nameOf(layer["label"]) ?? `Layer ${place + 1}`;
+  const place = (layer: Fields): number => numberOf(layer["index"]) ?? 0;
+  const sorted = listOf(assets["layers"])
+    .map((layer) => fieldsOf(layer))
+    .toSorted((one, other) => place(one) - place(other));
+  const layers = sorted.map((layer, number) => {
+    const name = nameOf(layer["label"]) ?? `Layer ${number + 1}`;
     return outputOf(layer["url"], titled(name), "picture");
   });
   return layers.filter((layer) => layer !== null).slice(0, MAX_OUTPUTS);

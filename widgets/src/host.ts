@@ -16,6 +16,7 @@ export interface Look {
   readonly offersFullscreen: boolean;
 }
 
+/** It may turn out later that the host cannot call tools, whatever it said. */
 export interface Abilities {
   readonly callTools: boolean;
   readonly sendMessages: boolean;
@@ -40,6 +41,8 @@ export interface Host {
   download(files: readonly File[]): Promise<boolean>;
   tellModel(text: string): Promise<boolean>;
   setMode(mode: DisplayMode): Promise<void>;
+  /** Keep something for the time when the same page is shown again; not every host does. */
+  remember(memory: Fields): void;
 }
 
 /** What the page wants to hear. */
@@ -48,11 +51,14 @@ export interface Listener {
   looked(look: Look): void;
   input(given: Fields): void;
   answered(answer: ToolAnswer): void;
+  /** There is no answer any more, only what the page kept when there was one. */
+  recalled(memory: Fields): void;
   cancelled(): void;
   torndown(): void;
 }
 
-export const CALL_TIMEOUT_MS = 50_000; // well over what the server stays at most
+// Far over what the server stays at most: some hosts ask the reader first, or are slow.
+export const CALL_TIMEOUT_MS = 90_000;
 
 export async function succeeds(attempt: Promise<boolean>): Promise<boolean> {
   try {

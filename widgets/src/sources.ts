@@ -1,8 +1,15 @@
 // What of a job can be looked at, and taken home.
 
-import type { Source } from "./frame.ts";
 import { extensionOf, type Generation, type Output } from "./generation.ts";
 import type { File } from "./host.ts";
+
+/** What is to be seen: one file, or the layers of a picture in one pile, the front one first. */
+export interface Source {
+  readonly key: string;
+  readonly label: string;
+  readonly files: readonly Output[];
+  readonly loops: boolean;
+}
 
 const MIME = { video: "video/mp4", picture: "image/jpeg", file: "application/octet-stream" };
 const MIME_BY_EXTENSION: Readonly<Record<string, string>> = {

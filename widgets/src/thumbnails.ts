@@ -1,8 +1,8 @@
 // Small pictures for the tiles of the gallery: the file itself, or one that the server made.
 
 import { el, fill, icon } from "./dom.ts";
-import { isBlocked, policyNews } from "./frame.ts";
 import { kindOf, type Generation, type Output } from "./generation.ts";
+import { isBlocked, policyNews } from "./policy.ts";
 
 const AT_ONCE = 2;
 const ICONS = { video: "video", picture: "picture", layers: "layers" } as const;
@@ -15,7 +15,7 @@ export class Thumbnails {
   readonly #ask: AskPoster;
   readonly #observer: IntersectionObserver;
   readonly #waiting = new Map<Element, Generation>();
-  readonly #queue: { box: HTMLElement; generation: Generation }[] = [];
+  #queue: { box: HTMLElement; generation: Generation }[] = [];
   readonly #inView = new Set<Element>();
   #asking = 0;
 
@@ -40,6 +40,7 @@ export class Thumbnails {
     this.#observer.unobserve(box);
     this.#waiting.delete(box);
     this.#inView.delete(box);
+    this.#queue = this.#queue.filter((one) => one.box !== box);
   }
 
   #see(entries: IntersectionObserverEntry[]): void {

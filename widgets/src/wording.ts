@@ -29,6 +29,7 @@ const BY_KIND: Readonly<Record<Kind, string>> = {
   picture: "Picture",
   layers: "Layers",
 };
+export const WAITING = "Waiting for Luma…";
 export const REFUNDS = {
   true: "Luma gave the credits back.",
   false: "Luma did not give the credits back.",

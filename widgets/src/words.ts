@@ -2,8 +2,8 @@
 
 import type { Trouble } from "./answers.ts";
 import { pushButton } from "./buttons.ts";
-import { el, icon, say } from "./dom.ts";
-import type { Generation, Output } from "./generation.ts";
+import { el, say } from "./dom.ts";
+import type { Generation } from "./generation.ts";
 import { REFUNDS } from "./wording.ts";
 
 export interface Said {
@@ -59,12 +59,4 @@ export function promptOf(prompt: string): HTMLElement {
     if (!text.classList.contains("whole")) more.hidden = text.scrollHeight <= text.clientHeight + 2;
   }).observe(text);
   return el("div", {}, text, more);
-}
-
-export function thumbOf({ kind, link }: Output): Node {
-  if (kind !== "picture") return icon(kind === "video" ? "video" : "open");
-  const picture = el("img", { alt: "", loading: "lazy", decoding: "async" });
-  picture.addEventListener("error", () => picture.replaceWith(icon("picture")));
-  picture.src = link;
-  return picture;
 }
