@@ -15,7 +15,7 @@ from luma_mcp.middleware import OwnTools
 from luma_mcp.offers import add_offers
 from luma_mcp.services import Services
 from luma_mcp.tools import build_tools
-from luma_mcp.widgets import build_widgets, with_widgets
+from luma_mcp.widgets import LatestPages, build_widgets, with_widgets
 
 INSTRUCTIONS = """\
 Makes videos and pictures with Luma's models, paid by the user's own Luma API key: ray-2, \
@@ -81,6 +81,7 @@ def build_mcp(
     schemas = {name: tool.parameters for name, tool in calls.tools.items()}
     _spare_the_hidden_listing(server, schemas)
     add_offers(server, calls)
+    server.add_middleware(LatestPages(widgets))
     for widget in widgets.values():
         server.add_resource(widget.resource())
     return server

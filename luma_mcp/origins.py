@@ -43,6 +43,15 @@ def _is_label(text: str) -> bool:
     return 0 < len(text) <= MAX_LABEL and not text.startswith("-") and not text.endswith("-")
 
 
+def is_origin(text: str) -> bool:
+    """Tell whether a text is an origin, or a pattern of origins."""
+    try:
+        read_origin(text)
+    except ValueError:
+        return False
+    return True
+
+
 def read_origin(origin: str) -> tuple[bool, Place]:
     """Read an origin, or a pattern of origins; gives whether it stands for all names below.
 

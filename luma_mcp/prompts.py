@@ -36,18 +36,18 @@ EXAMPLE_URL = "https://example.com/file"
 # What the model fills in as it goes.
 WRITTEN, SHOT, BEFORE = "<prompt of step 1>", "<prompt of the shot>", "<id of the shot before>"
 _LINK, _ID = re.compile(r"<link[^>]*>"), re.compile(r"<id[^>]*>")
-_FILE = re.compile(rf"{GENERATION_ID_PATTERN}|https?://[^\s/]\S*")
+_FILE = re.compile(rf"{GENERATION_ID_PATTERN}|https?://[^\s/<>\"\\`]+[^\s<>\"\\`]*")
 
 
 def _a_file(value: str) -> str:
     if not _FILE.fullmatch(value):
-        raise ValueError("must be a public https:// URL, or the id of an earlier generation.")
+        raise ValueError("must be a public https:// URL, or the id of an earlier generation")
     return value
 
 
 def _a_key(value: str) -> str:
     if not re.fullmatch(r"[\w-]{1,64}", value):
-        raise ValueError("must be the key of a concept, such as orbit_left.")
+        raise ValueError("must be the key of a concept, such as orbit_left")
     return value
 
 

@@ -240,12 +240,15 @@ class Caller:
         if previews is None or sight is None:
             return None
         url, kind = sight
-        whose = self.access.credentials.principal
+        whose = f"{self.access.credentials.principal} {job.id}"
         try:
             return await previews.preview_of(url, kind=kind, whose=whose)
         except asyncio.CancelledError:  # the job may have been paid for in this very call
             _log.warning("left", generation_id=job.id)
             raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, likewise
+            _note(error, generation_id=job.id)
+            return None
 
     def _api_of(self, generation_id: str) -> DreamMachine | Agents:
         return self.agents if api_of_id(generation_id) is AGENTS else self.dream_machine

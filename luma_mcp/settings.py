@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from luma_mcp.origins import read_origin
+from luma_mcp.origins import is_origin, read_origin
 from luma_mcp.wording import did_you_mean, reason_of
 
 PREFIX = "LUMA_MCP_"
@@ -265,15 +265,15 @@ class Settings(BaseSettings):
     @property
     def media_sources(self) -> tuple[str, ...]:
         """The origins of what was made, the process's own sandbox among them."""
-        if not self.sandbox:
-            return self.media_origins
-        return (*self.media_origins, _origin_of(self.public_url or self.local_url))
+        own = _origin_of(self.public_url or self.local_url)
+        # A name with an underscore, say, is none: the server works, only its media are not seen.
+        return (*self.media_origins, own) if self.sandbox and is_origin(own) else self.media_origins
 
     @property
     def page_sources(self) -> tuple[str, ...]:
         """The origins that pages in a chat may load from: those of media, and the server's own."""
-        own = (_origin_of(self.public_url),) if self.public_url else ()
-        return tuple(dict.fromkeys((*self.media_sources, *own)))
+        own = _origin_of(self.public_url) if self.public_url else ""
+        return tuple(dict.fromkeys((*self.media_sources, *([own] if is_origin(own) else []))))
 
     @property
     def callbacks_url(self) -> str | None:

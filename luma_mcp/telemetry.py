@@ -47,8 +47,8 @@ def _log_foreign_libraries(handler: logging.Handler, level: int) -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-    # Their debug and info lines hold whole messages, prompts included.
-    for name in ("mcp", "fastmcp", "httpx", "httpx2", "aiohttp", "sse_starlette", "asyncio"):
+    # Their debug and info lines hold whole messages, prompts included; Pillow's all of EXIF.
+    for name in ("mcp", "fastmcp", "httpx", "httpx2", "aiohttp", "sse_starlette", "asyncio", "PIL"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # Its debug lines hold the headers of WebSocket handshakes.
     logging.getLogger("uvicorn").setLevel(max(level, logging.INFO))

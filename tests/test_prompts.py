@@ -375,3 +375,12 @@ async def test_the_prompts_are_given_over_http_in_both_eras() -> None:
             assert titles == {"Clip", "Length of the clip", "Model"}
             assert "> A boat" in text
             assert (error.code, error.data["code"]) == (INVALID_PARAMS, "invalid_request")
+
+
+@pytest.mark.parametrize("mark", ["<link", "<id", ">", '"', "\\", "`"])
+async def test_what_looks_like_a_gap_of_the_plan_is_no_url(mark: str) -> None:
+    async with client_of(Upstream(), BOTH) as client:
+        with pytest.raises(MCPError, match=r"clip must be a public https:// URL[^.]*\.\n"):
+            await client.get_prompt(
+                "restyle_video", {"clip": f"https://a.example/{mark}", "style": "a neon city"}
+            )

@@ -410,3 +410,11 @@ def test_luma_calls_back_only_where_it_can_reach_the_server(
 ) -> None:
     settings = load_settings(public_url=public, **options)
     assert settings.callbacks_url == (public if told else None)
+
+
+@pytest.mark.parametrize(
+    "public_url", ["http://luma_mcp:8000", "https://luma.example.", "https://a;img-src*.example"]
+)
+def test_an_address_that_is_no_plain_origin_gets_into_no_list_of_origins(public_url: str) -> None:
+    settings = load_settings(sandbox=True, public_url=public_url)
+    assert settings.media_sources == settings.page_sources == ("https://*.cdn-luma.com",)

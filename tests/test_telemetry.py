@@ -10,10 +10,12 @@ from typing import Any
 import httpx
 import pytest
 import structlog
+from PIL import Image
 from starlette.requests import ClientDisconnect
 
 from luma_mcp import calls
 from luma_mcp.errors import InvalidRequest
+from luma_mcp.previews.drawing import draw_picture
 from luma_mcp.redaction import HIDDEN, hiding
 from luma_mcp.telemetry import configure_logging, get_logger
 from tests.tools.calls import Broken, Upstream, call, client_of, client_over
@@ -31,6 +33,7 @@ CONFIGURED = (
     "aiohttp",
     "sse_starlette",
     "asyncio",
+    "PIL",
 )
 
 
@@ -234,3 +237,12 @@ async def test_the_traceback_of_a_fault_is_written_under_the_request_id(lines: L
     assert fault["request_id"] == request_id
     assert f"ZeroDivisionError: deep inside, {HIDDEN}" in fault["exception"]
     assert KEY not in json.dumps(events)
+
+
+def test_nothing_of_what_a_picture_says_of_itself_is_written(lines: Lines) -> None:
+    lines.configure("json", "debug")
+    picture, file = Image.new("RGB", (8, 8)), io.BytesIO()
+    picture.getexif()[0x010E] = KEY  # ImageDescription
+    picture.save(file, "JPEG", exif=picture.getexif())
+    draw_picture(file.getvalue())
+    assert lines.text() == ""

@@ -6,6 +6,7 @@ import httpx
 import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
+from mcp import MCPError
 from mcp.types import Resource, TextResourceContents, Tool
 
 from luma_mcp.mcp_server import build_mcp
@@ -69,7 +70,7 @@ async def test_chatgpt_finds_the_same_under_its_own_names() -> None:
         page = meta.get("ui", {}).get("resourceUri")
         assert meta.get("openai/outputTemplate") == page
         if page:
-            assert meta["openai/widgetAccessible"] is True
+            assert meta["openai/widgetAccessible"] is tool.annotations.read_only_hint
             assert 0 < len(meta["openai/toolInvocation/invoking"]) <= 64
             assert 0 < len(meta["openai/toolInvocation/invoked"]) <= 64
 
@@ -134,3 +135,31 @@ async def test_pages_are_read_over_http_with_the_servers_own_origin_in_their_pol
     assert content.text == PLAYER.html
     domains = meta_of(content)["ui"]["csp"]["resourceDomains"]
     assert domains == ["https://*.cdn-luma.com", url]
+
+
+async def test_no_page_can_call_what_changes_or_spends_something() -> None:
+    async with client_of(Upstream()) as client:
+        tools = await tools_of(client)
+    changing = {name for name, tool in tools.items() if not tool.annotations.read_only_hint}
+    kept = {
+        name
+        for name, tool in tools.items()
+        if meta_of(tool).get("ui", {}).get("visibility") == ["model"]
+    }
+    assert kept == changing
+    assert CREATES | {"delete_generation"} <= kept
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_who_knows_an_earlier_address_of_a_page_gets_the_present_one(mode: str) -> None:
+    earlier = f"ui://luma/player-{'0' * 16}.html"
+    async with product() as url:
+        transport = StreamableHttpTransport(f"{url}/mcp", headers={"X-API-Key": KEY})
+        async with Client(transport, mode=mode) as client:
+            (content,) = await client.read_resource(earlier)
+            _, present = (await pages_of(client))["player"]
+            with pytest.raises(MCPError):
+                await client.read_resource(earlier.replace("player", "stranger"))
+    assert str(content.uri) == earlier
+    assert isinstance(content, TextResourceContents)
+    assert (content.text, content.meta) == (present.text, present.meta)

@@ -95,7 +95,7 @@ class Previews:
         Args:
             url: Where Luma put it.
             kind: Whether it is a picture, or a clip of which the first frame is drawn.
-            whose: The hash of the keys that it was seen with.
+            whose: The hash of the keys that it was seen with, and the job's id.
         """
         name = _Name(whose, kind, url.partition("?")[0])
         kept = self._kept.get(name)

@@ -7,18 +7,23 @@ things stand beside it.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastmcp.resources import TextResource
+from fastmcp.resources import ResourceResult, TextResource
+from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.utilities.mime import UI_MIME_TYPE
+from mcp.types import ReadResourceRequestParams
 
 from luma_mcp.tools.definition import LumaTool
 from luma_mcp.tools.results import Generation, GenerationList
 
 _HERE = Path(__file__).parent
+_ADDRESS = re.compile(r"ui://luma/(?P<name>[a-z]+)-[0-9a-f]{16}\.html")
+Read = MiddlewareContext[ReadResourceRequestParams]
 
 
 @dataclass(frozen=True)
@@ -88,9 +93,9 @@ class Widget:
         """Give the tool with this page beside its answers."""
         meta = {
             **(tool.meta or {}),
-            "ui": {"resourceUri": self.uri},
+            "ui": {**(tool.meta or {}).get("ui", {}), "resourceUri": self.uri},
             "openai/outputTemplate": self.uri,
-            "openai/widgetAccessible": True,
+            "openai/widgetAccessible": tool.reads_only,
             "openai/toolInvocation/invoking": self.invoking,
             "openai/toolInvocation/invoked": self.invoked,
         }
@@ -123,11 +128,39 @@ def build_widgets(sources: Sequence[str]) -> dict[type, Widget]:
     return {Generation: player, GenerationList: gallery}
 
 
+class LatestPages(Middleware):
+    """Gives the present page to who asks for an earlier one.
+
+    Clients keep the list of tools for days, ChatGPT until somebody refreshes it, and replicas of
+    two versions stand side by side during an update.
+    """
+
+    def __init__(self, widgets: Mapping[type, Widget]) -> None:
+        self._addresses = {widget.name: widget.uri for widget in widgets.values()}
+
+    async def on_read_resource(
+        self, context: Read, call_next: CallNext[ReadResourceRequestParams, ResourceResult]
+    ) -> ResourceResult:
+        """Read it under its own address; the answer bears the one that was asked for."""
+        found = _ADDRESS.fullmatch(str(context.message.uri))
+        uri = self._addresses.get(found["name"]) if found else None
+        if uri is None:
+            return await call_next(context)
+        message = context.message.model_copy(update={"uri": uri})
+        return await call_next(context.copy(message=message))
+
+
 def with_widgets(
     tools: Mapping[str, LumaTool], widgets: Mapping[type, Widget]
 ) -> dict[str, LumaTool]:
-    """Put each page on the tools whose answers it shows."""
+    """Put each page on the tools whose answers it shows; none may change or spend anything."""
+    kept = {name: tool if tool.reads_only else _for_models(tool) for name, tool in tools.items()}
     return {
         name: widgets[tool.answers].on(tool) if tool.answers in widgets else tool
-        for name, tool in tools.items()
+        for name, tool in kept.items()
     }
+
+
+def _for_models(tool: LumaTool) -> LumaTool:
+    """Give the tool as one that pages cannot call: the user hears of it in the conversation."""
+    return tool.model_copy(update={"meta": {**(tool.meta or {}), "ui": {"visibility": ["model"]}}})
