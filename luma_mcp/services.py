@@ -16,7 +16,7 @@ from luma_mcp.luma.agents_models import File
 from luma_mcp.luma.apis import AGENTS, APIS, DREAM_MACHINE, Api
 from luma_mcp.luma.dream_machine import DreamMachine
 from luma_mcp.luma.ids import api_of_id, checked_id
-from luma_mcp.luma.jobs import Job
+from luma_mcp.luma.jobs import UNKNOWN_STATE, Job
 from luma_mcp.luma.reachability import Reachability
 from luma_mcp.luma.sending import Sender
 from luma_mcp.luma.transport import open_client
@@ -197,7 +197,7 @@ class Caller:
             LumaMcpError: The job cannot be seen, or Luma was in trouble all the time.
         """
         return await self._wait(
-            generation_id, seconds, is_news=lambda job: job.state != known_state
+            generation_id, seconds, is_news=lambda job: (job.state or UNKNOWN_STATE) != known_state
         )
 
     async def look_at(self, generation_id: str) -> Job:

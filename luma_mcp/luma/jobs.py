@@ -7,6 +7,7 @@ from typing import Any, Literal
 from luma_mcp.luma.apis import ApiName
 from luma_mcp.luma.failures import Failure
 
+UNKNOWN_STATE = "unknown"  # shown where Luma says none
 FINAL_STATES = frozenset({"completed", "failed"})
 
 

@@ -57,7 +57,7 @@ async def refresh_generation(
         int, Field(ge=0, le=MAX_NEWS_SECONDS, description="How long to wait for news.")
     ] = 0,
     known_state: Annotated[
-        str | None, Field(max_length=40, description="The state shown; another one is news.")
+        str | None, Field(description="The state shown; another one is news.")
     ] = None,
     with_poster: Annotated[
         bool, Field(description="Whether a small picture is wanted as a data: URI.")

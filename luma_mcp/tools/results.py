@@ -138,7 +138,7 @@ class Generation(Result):
     estimated_cost_usd: float | None = Field(description="When created, if a price is known.")
     warnings: list[str] = Field(default=[], description="What may not work as asked.")
     next_step: str | None = Field(description="What to call next, if anything.")
-    as_of: str = Field(default_factory=_now, description="When this was so.")
+    as_of: str = Field(default_factory=_now, description="When this was answered.")
 
     _preview: bytes | None = PrivateAttr(default=None)
 
@@ -151,7 +151,7 @@ class Generation(Result):
             id=job.id or "unknown",
             api=job.api,
             type=job.type,
-            state=job.state or "unknown",
+            state=job.state or jobs.UNKNOWN_STATE,
             is_final=job.is_final,
             model=job.model,
             created_at=job.created_at,

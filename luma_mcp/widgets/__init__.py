@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +47,12 @@ class Widget:
     invoked: str
     sources: tuple[str, ...]
 
-    @property
+    @cached_property
     def html(self) -> str:
         """The whole page."""
         return (_HERE / f"{self.name}.html").read_text(encoding="utf-8")
 
-    @property
+    @cached_property
     def uri(self) -> str:
         """Its address, which changes with it: clients keep what they read, and its policy too."""
         content = "\n".join((self.html, *self.sources))

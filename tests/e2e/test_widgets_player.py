@@ -340,6 +340,16 @@ async def test_an_answer_without_data_is_shown_as_text(theatre: Theatre) -> None
         await expect(card.body).to_contain_text(text)
 
 
+async def test_the_words_are_enough_where_a_host_keeps_the_data_back(theatre: Theatre) -> None:
+    async with theatre.conversation() as conversation:
+        job_id = await theatre.made(conversation, "generate_image", prompt=PROMPT, wait_seconds=0)
+        whole = await conversation.call("get_generation", generation_id=job_id)
+        card = await conversation.open("create_generation", {"holds": True}, prompt="Another")
+        await card.deliver({"content": whole["content"]})
+        await expect(status(card)).to_have_text("Ready")
+        await expect(card.page.get_by_label(PROMPT)).to_be_visible()
+
+
 async def test_trouble_with_luma_is_said_quietly_and_overcome(theatre: Theatre) -> None:
     async with theatre.conversation() as conversation:
         await conversation.tab.clock.install()
