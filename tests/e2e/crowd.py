@@ -226,7 +226,7 @@ def _usual(caller: Caller, turn: int) -> Call:
         header=HEADERS[(turn + lap + caller.number) % len(HEADERS)],
         waits=tool == WAITING
         or (tool in {*CREATING, UPLOADING} and (lap + caller.number // 2) % LAPS == 0),
-        newer=(turn + caller.number // 3) % (2 if caller.agents_key else 8) == 0,
+        newer=(place + lap + caller.number // 3) % (2 if caller.agents_key else 8) == 0,
     )
 
 

@@ -152,7 +152,7 @@ async def test_arguments_beyond_any_schema_are_answered_in_order(
 
 
 @ON_A_SOCKET
-@examples(50)
+@examples(100)
 @given(_calls(_beyond))
 async def test_they_are_on_a_socket_too(tools: Tools, made: tuple[str, str, Any]) -> None:
     await tools.call(*made)

@@ -53,8 +53,8 @@ class PydanticAi:
         assert seen.outcome == "success"
         if isinstance(seen.content, dict):
             return seen.content
-        # With a link beside it, the model sees the text and the link, not the structured answer.
-        text, link = seen.content
+        # With a link beside it, the model sees the text, the link and a picture, not the fields.
+        text, link, *_preview = seen.content
         _, _, state = text.splitlines()[0].rpartition(": ")
         return {"state": state, "assets": {"video": link}}
 

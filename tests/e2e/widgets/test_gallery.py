@@ -1,29 +1,16 @@
 """The gallery in a host of MCP Apps, and hosts of other kinds: stricter ones, and ChatGPT."""
 
 import re
-from collections.abc import AsyncIterator
 
 import pytest
 from playwright.async_api import Locator, expect
 
 from tests.e2e.browsers import NARROWEST, OVERFLOW
-from tests.e2e.widgets.theatre import Card, Conversation, Theatre, new_keys, open_theatre
+from tests.e2e.widgets.theatre import Card, Conversation, Theatre, new_keys
 
 PROMPT = "A paper boat on a quiet lake at dawn"
 FORBIDS = {"grants": False}
 COLUMNS = "grid => getComputedStyle(grid).gridTemplateColumns.split(' ').length"
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    """One loop for all tests here, in which browser and server live."""
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-async def theatre() -> AsyncIterator[Theatre]:
-    async with open_theatre() as theatre:
-        yield theatre
 
 
 async def fill(theatre: Theatre, conversation: Conversation, pictures: int) -> None:

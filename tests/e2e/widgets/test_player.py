@@ -2,7 +2,6 @@
 
 import re
 import uuid
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 from playwright.async_api import Locator, expect
 
 from tests.e2e.browsers import NARROWEST, OVERFLOW
-from tests.e2e.widgets.theatre import Card, Conversation, Theatre, open_theatre
+from tests.e2e.widgets.theatre import Card, Conversation, Theatre
 
 SAME_ORIGIN = {"sandbox": "allow-scripts allow-same-origin"}
 PROMPT = "A paper boat on a quiet lake at dawn"
@@ -41,18 +40,6 @@ IS_FOCUS_SEEN = (
     "return outlineStyle !== 'none' || boxShadow !== 'none' }"
 )
 HOUR = 3600
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    """One loop for all tests here, in which browser and server live."""
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-async def theatre() -> AsyncIterator[Theatre]:
-    async with open_theatre() as theatre:
-        yield theatre
 
 
 def status(card: Card) -> Locator:
