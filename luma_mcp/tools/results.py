@@ -138,13 +138,15 @@ class Generation(Result):
     estimated_cost_usd: float | None = Field(description="When created, if a price is known.")
     warnings: list[str] = Field(default=[], description="What may not work as asked.")
     next_step: str | None = Field(description="What to call next, if anything.")
-    as_of: str = Field(default_factory=_now, description="When this was answered.")
-
-    _preview: bytes | None = PrivateAttr(default=None)
+    as_of: str = Field(description="When this was answered.")
 
     @classmethod
     def of(
-        cls, job: jobs.Job, estimated_cost_usd: float | None = None, warnings: Sequence[str] = ()
+        cls,
+        job: jobs.Job,
+        estimated_cost_usd: float | None = None,
+        warnings: Sequence[str] = (),
+        as_of: str | None = None,
     ) -> Self:
         """Read one of Luma's jobs; every member may be missing there."""
         return cls(
@@ -161,6 +163,7 @@ class Generation(Result):
             estimated_cost_usd=estimated_cost_usd,
             warnings=list(warnings),
             next_step=None if job.is_final or job.id is None else _follow(job),
+            as_of=as_of or _now(),
         )
 
     def lines(self) -> list[str]:
@@ -183,22 +186,7 @@ class Generation(Result):
         lines += self.warnings
         if self.next_step:
             lines.append(self.next_step)
-        if self._preview:
-            lines.append(PREVIEW_COMES)
         return lines
-
-    def with_preview(self, jpeg: bytes | None) -> Self:
-        """Add a small picture of the result, which comes behind the text and the links."""
-        self._preview = jpeg
-        return self
-
-    def content(self) -> list[ContentBlock]:
-        """Give the text, the links and the preview."""
-        content = super().content()
-        if self._preview:
-            data = base64.b64encode(self._preview).decode()
-            content.append(ImageContent(type="image", data=data, mime_type="image/jpeg"))
-        return content
 
     def links(self) -> list[ResourceLink]:
         """Link the video and the picture."""
@@ -206,6 +194,26 @@ class Generation(Result):
             return []
         linked = [(name, url) for name, url in self.assets.named() if name not in PASSING]
         return [_link(self.id, name, url) for name, url in linked if _is_web_address(url)]
+
+
+class Pictured(Generation):
+    """A job with a small picture of its result, which is no part of the fields."""
+
+    _preview: bytes = PrivateAttr()
+
+    @classmethod
+    def by(cls, generation: Generation, jpeg: bytes) -> Self:
+        """Add the picture to an answer."""
+        return cls.model_construct(**dict(generation), _preview=jpeg)
+
+    def lines(self) -> list[str]:
+        """Say that a picture comes, too."""
+        return [*super().lines(), PREVIEW_COMES]
+
+    def content(self) -> list[ContentBlock]:
+        """Give the text, the links and the picture."""
+        data = base64.b64encode(self._preview).decode()
+        return [*super().content(), ImageContent(type="image", data=data, mime_type="image/jpeg")]
 
 
 class Refreshed(Generation):
@@ -277,7 +285,8 @@ class GenerationList(Result):
     @classmethod
     def of(cls, page: jobs.JobList, limit: int, offset: int) -> Self:
         """Read one of Luma's pages; without `has_more`, a full page promises another."""
-        found = [Generation.of(job) for job in page.jobs]
+        now = _now()
+        found = [Generation.of(job, as_of=now) for job in page.jobs]
         has_more = len(found) == limit if page.has_more is None else page.has_more
         return cls(
             generations=found,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from luma_mcp.luma.jobs import Job
 from luma_mcp.services import Caller
-from luma_mcp.tools.results import Generation
+from luma_mcp.tools.results import Generation, Pictured
 
 
 async def shown(
@@ -15,4 +15,5 @@ async def shown(
 ) -> Generation:
     """Answer a job; a preview of its result comes along where it is of use."""
     generation = Generation.of(job, estimated_cost_usd, warnings)
-    return generation.with_preview(await caller.preview_of(job))
+    preview = await caller.preview_of(job)
+    return Pictured.by(generation, preview) if preview else generation

@@ -52,7 +52,12 @@ class Asker:
         """Make something, and let it be done; gives the arguments of a look at it."""
         begun = await self(tool, {"prompt": prompt, "wait_seconds": 0})
         self.clock.advance(60)
-        return {"generation_id": begun["structuredContent"]["id"]}
+        job = {"generation_id": begun["structuredContent"]["id"]}
+        looked = await self("get_generation", job, X_Luma_Previews="off")
+        assets = looked["structuredContent"]["assets"]
+        # The sandbox draws what is asked for first; nobody waits for a preview so long.
+        await self._http.get(assets["video"] or assets["image"])
+        return job
 
 
 @pytest.fixture(scope="module")

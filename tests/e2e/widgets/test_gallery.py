@@ -142,6 +142,7 @@ async def test_running_jobs_in_a_gallery_are_brought_up_to_date(theatre: Theatre
 async def test_without_leave_to_load_a_poster_is_shown_and_the_host_opens(theatre: Theatre) -> None:
     async with theatre.conversation(forbids=True) as conversation:
         job_id = await theatre.made(conversation, "create_generation", prompt=PROMPT)
+        await theatre.draw(conversation)
         card = await conversation.open("get_generation", FORBIDS, generation_id=job_id)
         poster = card.page.get_by_role("img", name=PROMPT)
         await expect(poster).to_have_attribute("src", re.compile("^data:image/jpeg;base64,"))
@@ -154,6 +155,7 @@ async def test_without_leave_to_load_a_poster_is_shown_and_the_host_opens(theatr
 async def test_without_leave_to_load_a_gallery_shows_posters(theatre: Theatre) -> None:
     async with theatre.conversation(forbids=True) as conversation:
         await fill(theatre, conversation, pictures=3)
+        await theatre.draw(conversation)
         card = await conversation.open("list_generations", FORBIDS)
         await expect(tiles(card).locator("img[src^='data:image/jpeg']")).to_have_count(5)
         await card.photograph("gallery-posters")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 from playwright.async_api import (
     Browser,
     ConsoleMessage,
@@ -242,6 +243,15 @@ class Theatre:
         result = await conversation.call(tool, **arguments)
         self.clock.advance(60)
         return result["structuredContent"]["id"]
+
+    async def draw(self, conversation: Conversation) -> None:
+        """Let the sandbox draw what is ready: nobody waits long for a picture of it."""
+        listed = await conversation.call("list_generations")
+        async with httpx.AsyncClient() as http:
+            for job in listed["structuredContent"]["generations"]:
+                assets = job["assets"] or {}
+                if url := assets.get("video") or assets.get("image"):
+                    await http.get(url, timeout=PATIENCE_MS / 1000)
 
     @property
     def room(self) -> WaitingRoom:
