@@ -79,13 +79,19 @@ def lines_of(headers: Headers) -> list[str]:
 
 @dataclass(frozen=True)
 class Client:
-    """Which client it is, how it travels, what it speaks, and in which header it has its key."""
+    """Which client it is, how it travels, what it speaks, in which header it has its key, and more.
+
+    Attributes:
+        hears_progress: Whether it tells its user how a wait goes on.
+        hides_what_is_for_pages: Whether it keeps from its model the tools that only pages may call.
+    """
 
     name: str
     journey: Journey
     protocol: str
     header: str = "Authorization"
     hears_progress: bool = True
+    hides_what_is_for_pages: bool = False
 
     def __str__(self) -> str:
         return f"{self.name}, {self.protocol}"
@@ -104,7 +110,7 @@ CLIENTS = [
     Client("mcp-remote", in_process(mcp_remote.connect, "legacy"), OLD),
     Client("mcp-remote", in_process(mcp_remote.connect, "auto"), NEW),
     Client("LangChain", in_python("langchain_adapters"), OLD, "X-Luma-API-Key"),
-    Client("pydantic-ai", in_python("pydantic_ai_toolset"), OLD),
+    Client("pydantic-ai", in_python("pydantic_ai_toolset"), OLD, hides_what_is_for_pages=True),
     Client("Inspector", in_process(inspector.connect, "legacy"), OLD, hears_progress=False),
     Client("Inspector", in_process(inspector.connect, "modern"), NEW, hears_progress=False),
 ]
@@ -158,7 +164,8 @@ async def test_a_client_goes_from_a_prompt_to_a_video_that_decodes(client: Clien
         clip = decode((await fetch(report["video"])).content)
     assert witness.headers == {client.header.lower()}
     assert witness.protocols == (set() if is_sse else {client.protocol})
-    assert report["tools"] == SCHEMAS
+    hidden = {"refresh_generation"} if client.hides_what_is_for_pages else set()
+    assert report["tools"] == {name: SCHEMAS[name] for name in SCHEMAS.keys() - hidden}
     assert report["states"] == ["queued", "completed"]
     assert ERROR in report["error_text"]
     assert DREAM_MACHINE.not_found in report["error_text"]

@@ -334,7 +334,7 @@ async def test_the_words_are_enough_where_a_host_keeps_the_data_back(theatre: Th
         card = await conversation.open("create_generation", {"holds": True}, prompt="Another")
         await card.deliver({"content": whole["content"]})
         await expect(status(card)).to_have_text("Ready")
-        await expect(card.page.get_by_label(PROMPT)).to_be_visible()
+        await expect(card.page.get_by_role("img", name=PROMPT)).to_be_visible()
 
 
 async def test_trouble_with_luma_is_said_quietly_and_overcome(theatre: Theatre) -> None:
