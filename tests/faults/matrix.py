@@ -17,7 +17,7 @@ from tests.luma.test_sending import HTML, hang_up, reset_when_read, stall, talk_
 from tests.luma.upstream import Scene, answer_of, answering
 
 PATIENT_SECONDS = 6.0
-HASTY_SECONDS = 0.4
+HASTY_SECONDS = 1.0
 WAIT_SECONDS = 5
 LOOKS = 3  # that a watch in trouble makes in this time: at 0, 1 and 3 seconds
 NEXT_LOOK_SECONDS = 7.0  # when it would make the next
