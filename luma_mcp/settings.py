@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from luma_mcp.origins import is_origin, read_origin
+from luma_mcp.origins import is_origin
 from luma_mcp.wording import did_you_mean, reason_of
 
 PREFIX = "LUMA_MCP_"
@@ -124,12 +124,7 @@ def _redirect(word: str) -> str:
 
 def _media_origin(word: str) -> str:
     word = word.lower().rstrip("/")
-    try:
-        _, place = read_origin(word)
-        usable = place.scheme == "https" or is_private(word)
-    except ValueError:
-        usable = False
-    if not usable:
+    if not is_origin(word) or (word.startswith("http:") and not is_private(word)):
         raise ValueError(
             "must be origins such as https://media.example.com or https://*.example.com "
             "(http only in a private network)"
