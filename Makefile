@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 CLIENTS := tests/e2e/clients
 
-.PHONY: run test clients widgets bench lint lock clean
+.PHONY: run test clients widgets bench load lint lock clean
 
 run: $(STAMP)-run  ## serve on http://127.0.0.1:8000 with the sandbox; needs no key
 	$(BIN)/python server.py --sandbox
@@ -27,12 +27,15 @@ lint: $(STAMP)-dev  ## style, types, floors
 bench: $(STAMP)-dev  ## measurements, printed as ratios
 	$(BIN)/python -m tests.bench
 
+load: $(STAMP)-dev  ## 1,000 agents on two replicas for a minute; SOAK=--soak for ten; needs Caddy and Redis
+	$(BIN)/python -m tests.load $(SOAK)
+
 lock: $(STAMP)-dev  ## resolve the dependencies anew
 	$(BIN)/uv pip compile pyproject.toml --universal --upgrade --python-version 3.11 \
-	  --extra previews --extra redis --extra sandbox --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --extra otlp --extra previews --extra redis --extra sandbox --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --quiet --output-file requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
-	  --extra previews --extra redis --extra sandbox --group dev --constraint requirements.lock --generate-hashes \
+	  --extra otlp --extra previews --extra redis --extra sandbox --group dev --constraint requirements.lock --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements-dev.lock
 	$(BIN)/uv pip compile $(CLIENTS)/requirements.in --universal --upgrade --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet \

@@ -3,7 +3,7 @@
 import math
 import secrets
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -12,15 +12,25 @@ from pydantic import BaseModel
 from structlog.contextvars import bound_contextvars
 
 from luma_mcp.errors import Internal, KeyRejected, LumaMcpError, let_go
+from luma_mcp.metrics import CANCELLED, OK, TOOL_ERROR, UNKNOWN
 from luma_mcp.redaction import hiding, redact
 from luma_mcp.services import Access, Caller
 from luma_mcp.telemetry import get_logger
 from luma_mcp.tools.arguments import no_such_tool
 from luma_mcp.tools.definition import LumaTool
+from luma_mcp.tracing import ids_of, note_failure
 from luma_mcp.wording import count
 
 _log = get_logger()
 KEY_HASH_SHOWN = 12
+_CALL = "tools/call"
+# MCP's methods, by what the log calls such a request.
+_METHODS = {
+    "call": _CALL,
+    "read": "resources/read",
+    "prompt": "prompts/get",
+    "completion": "completion/complete",
+}
 T = TypeVar("T")
 
 
@@ -49,9 +59,9 @@ class Trouble:
 
 
 async def answered(
-    work: Awaitable[T], caller: Caller, event: str = "call", **what: str
+    work: Coroutine[Any, Any, T], caller: Caller, event: str = "call", **what: str
 ) -> T | Trouble:
-    """Do one request's work, and write its line.
+    """Do one request's work, write its line, and count and trace it.
 
     This is the one place where errors become answers: what does the work raises, nothing else
     catches.
@@ -60,19 +70,22 @@ async def answered(
         work: Gives the answer.
         caller: Who asks.
         event: What kind of request it is, for the log.
-        what: What is asked for, likewise; no words of the caller's.
+        what: What is asked for, out of our own lists; no words of the caller's.
     """
-    credentials = caller.access.credentials
+    credentials, services = caller.access.credentials, caller.services
     request_id = secrets.token_hex(8)
-    outcome, started = "cancelled", time.perf_counter()
+    method, name = _METHODS[event], next(iter(what.values()), "")
+    outcome, started = CANCELLED, time.perf_counter()
     with (
-        caller.services.under_way.call(),
+        services.under_way.call(),
         hiding(*(key.secret for key in credentials.keys)),
-        bound_contextvars(request_id=request_id),
+        services.tracing.operation(method, name, caller.trace, request_id) as span,
+        bound_contextvars(request_id=request_id, **ids_of(span)),
     ):
+        services.metrics.in_progress += 1
         try:
-            answer: T | Trouble = await work
-            outcome = "ok"
+            answer: T | Trouble = await _within_limits(work, caller)
+            outcome = OK
         except Exception as raised:  # noqa: BLE001 - the boundary: whatever it is, it is answered
             error = _meant_by(raised)
             outcome = error.code
@@ -83,14 +96,36 @@ async def answered(
                 caller.access.on_rejected_key()
             let_go(raised)
         finally:
+            seconds = time.perf_counter() - started
+            services.metrics.in_progress -= 1
+            services.metrics.answered(method, name, outcome, seconds)
+            if outcome != OK:
+                note_failure(span, _error_type(method, outcome), outcome)
             _log.info(
                 event,
                 **what,
                 outcome=outcome,
-                ms=round((time.perf_counter() - started) * 1000, 1),
+                ms=round(seconds * 1000, 1),
                 key=credentials.principal[:KEY_HASH_SHOWN],
             )
     return answer
+
+
+async def _within_limits(work: Coroutine[Any, Any, T], caller: Caller) -> T:
+    """Do the work unless it is too much with one of the keys that came."""
+    limits, keys = caller.services.limits, caller.fingerprints
+    try:
+        # Counted last, so that what is refused counts for nobody.
+        async with limits.call_of(keys):
+            await limits.check_call(keys)
+            return await work
+    finally:
+        work.close()  # it may never have begun
+
+
+def _error_type(method: str, outcome: str) -> str:
+    """Name a failure by OpenTelemetry's conventions, by which a tool's errors are all alike."""
+    return TOOL_ERROR if method == _CALL and outcome != CANCELLED else outcome
 
 
 def _meant_by(raised: Exception) -> LumaMcpError:
@@ -136,7 +171,7 @@ class ToolCalls:
 
     async def answer(self, name: str, arguments: dict[str, Any], caller: Caller) -> Answer:
         """Run the call, and answer its error if it fails."""
-        tool = name if name in self.tools else "unknown"
+        tool = name if name in self.tools else UNKNOWN
         answer = await answered(self._run(name, arguments, caller), caller, tool=tool)
         return _explain(answer) if isinstance(answer, Trouble) else answer
 

@@ -83,6 +83,30 @@ def _load(**options: object) -> "Settings":
     return settings
 
 
+def _check_is_one(settings: "Settings") -> None:
+    """Refuse workers to the sandbox: each would have accounts of its own."""
+    if settings.workers > 1:
+        from luma_mcp.settings import SettingError
+
+        raise SettingError("LUMA_MCP_WORKERS must be 1 with the sandbox.")
+
+
+def build_server(settings: "Settings") -> "Starlette":
+    """Build the server; every worker does."""
+    with _importing():
+        from luma_mcp.web.app import build_app
+
+    return build_app(settings)
+
+
+def build_sandbox(settings: "Settings") -> "Starlette":
+    """Build the emulator of Luma."""
+    with _importing():
+        from luma_mcp.web.emulator import build_emulator
+
+    return build_emulator(settings)
+
+
 @app.default
 @app.command
 def serve(
@@ -96,12 +120,12 @@ def serve(
 ) -> None:
     """Serve MCP over streamable HTTP (the default command)."""
     settings = _load(host=host, port=port, sandbox=sandbox, log_format=log_format)
-    with _importing():
-        from luma_mcp import serving
-        from luma_mcp.web.app import build_app
+    from luma_mcp import serving
 
+    if settings.sandbox:
+        _check_is_one(settings)
     welcome = SANDBOX_WELCOME if settings.sandbox else "luma-mcp serves {base}/mcp{sign_in}\n"
-    serving.serve(build_app, settings, welcome)
+    serving.serve(build_server, settings, welcome)
 
 
 @app.command
@@ -118,12 +142,11 @@ def stdio() -> None:
 def sandbox(*, host: Host = None, port: Port = None, log_format: LogFormat = None) -> None:
     """Run the emulator of Luma alone, for SDKs and other clients."""
     settings = _load(host=host, port=port, log_format=log_format)
-    with _importing():
-        from luma_mcp import serving
-        from luma_mcp.web.emulator import build_emulator
+    from luma_mcp import serving
 
+    _check_is_one(settings)
     serving.serve(
-        build_emulator,
+        build_sandbox,
         settings,
         "The sandbox serves {local}/dream-machine/v1 and {local}/agents/v1\n",
     )
@@ -142,11 +165,8 @@ def tools() -> None:
 
 def load_app() -> "Starlette":
     """Build the application from the environment, for `uvicorn server:app`."""
-    with _importing():
-        from luma_mcp.web.app import build_app
-
     with _wrong_settings_explained():
-        return build_app(_load())
+        return build_server(_load())
 
 
 def main() -> None:

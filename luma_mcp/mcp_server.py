@@ -27,8 +27,8 @@ Creating costs credits each time and starts a job. While is_final is false in an
 goes on by itself: call wait_for_generation with its id, again if need be, and never create the \
 same thing again because it takes long. Show the links of finished videos and pictures to the \
 user. Errors say in `advice` what to do; after one that says that a job may exist, never create it \
-again before you have done what it says. Before something costly use estimate_cost, or set \
-max_cost_usd.
+again before you have done what it says. With an idempotency_key you may repeat any call that \
+creates: it makes no second job. Before something costly use estimate_cost, or set max_cost_usd.
 """
 
 

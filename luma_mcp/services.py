@@ -4,13 +4,17 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Self
+
+from opentelemetry.trace import SpanContext
 
 from luma_mcp.callbacks import Callbacks
 from luma_mcp.credentials import ApiKey, Credentials
+from luma_mcp.engine import Engine
 from luma_mcp.errors import Internal, LumaMcpError, MissingKey, RefusedByPolicy
-from luma_mcp.ledger import Ledger, MemoryLedger
+from luma_mcp.ledger import Ledger, MemoryLedger, ledger_in
+from luma_mcp.limiting import Limits
 from luma_mcp.luma.agents import Agents
 from luma_mcp.luma.agents_models import File
 from luma_mcp.luma.apis import AGENTS, APIS, DREAM_MACHINE, Api
@@ -18,14 +22,17 @@ from luma_mcp.luma.dream_machine import DreamMachine
 from luma_mcp.luma.ids import api_of_id, checked_id
 from luma_mcp.luma.jobs import UNKNOWN_STATE, Job
 from luma_mcp.luma.reachability import Reachability
-from luma_mcp.luma.sending import Sender
+from luma_mcp.luma.sending import Sender, Witness
 from luma_mcp.luma.transport import open_client
+from luma_mcp.metrics import Metrics
+from luma_mcp.orders import Allowance, Bounds, Orders, Receipt
 from luma_mcp.previews import Previews
 from luma_mcp.redaction import hiding
 from luma_mcp.sealing import Sealer
 from luma_mcp.settings import Settings
 from luma_mcp.stopping import UnderWay
 from luma_mcp.telemetry import get_logger
+from luma_mcp.tracing import Tracing, open_tracing
 from luma_mcp.waiting import JobName, Report, WaitingRoom
 from luma_mcp.watching import Pace
 
@@ -38,12 +45,13 @@ def unheard() -> None:
 
 @dataclass(frozen=True)
 class Access:
-    """What one request may use: its keys, and the switches that narrow the tools on offer."""
+    """What one request may use: its keys, and what its headers let it do and spend."""
 
     credentials: Credentials
     toolsets: frozenset[str]
     readonly: bool
     previews: bool = True
+    allowance: Allowance = field(default_factory=Allowance)
     # Who let the request in with keys of a sign-in hears that Luma refused one.
     on_rejected_key: Callable[[], None] = unheard
 
@@ -95,17 +103,43 @@ class Services:
     waiting_room: WaitingRoom = field(default_factory=WaitingRoom)
     callbacks: Callbacks | None = None
     own_access: Access | None = None
+    engine: Engine | None = None
     ledger: Ledger = field(default_factory=MemoryLedger)
     under_way: UnderWay = field(default_factory=UnderWay)
     previews: Previews | None = None
+    metrics: Metrics = field(default_factory=Metrics)
+    tracing: Tracing = field(default_factory=Tracing)
+    limits: Limits = field(default_factory=Limits)
+
+    def readings(self) -> dict[str, float]:
+        """Read the gauges of `metrics`, by their names."""
+        senders = (self.dream_machine, self.agents)
+        read: dict[str, float] = {
+            "luma_mcp_waiters": self.waiting_room.waiters,
+            "luma_mcp_watched_jobs": self.waiting_room.jobs,
+            "luma_mcp_upstream_slots": self.settings.upstream_connections,
+            "luma_mcp_upstream_slots_in_use": sum(one.running for one in senders),
+            "luma_mcp_upstream_queue": sum(one.queued for one in senders),
+            "luma_mcp_draining": self.waiting_room.is_stopping,
+        }
+        if self.engine is not None:
+            read["luma_mcp_shared_store_up"] = self.engine.is_reachable
+        return read
 
     def stop(self) -> None:
         """Send home who waits; when the last call is answered, nothing keeps the process."""
         self.waiting_room.stop()
         self.under_way.end()
 
+    @cached_property
+    def orders(self) -> Orders:
+        """The orders of paid jobs."""
+        seconds = self.settings.upstream_timeout_seconds
+        return Orders(self.ledger, self.limits, self.metrics, seconds)
+
     async def finish(self) -> None:
         """Wait for paid calls that nobody waits for any more."""
+        await self.orders.finish()
         await self.dream_machine.finish()
         await self.agents.finish()
 
@@ -115,13 +149,19 @@ class Caller:
     """One request's view of Luma: the shared services with this caller's own keys.
 
     `report` hears how a job goes on while the caller waits for it, if it wants to know. A client
-    that shows our pages needs no previews.
+    that shows our pages needs no previews. `trace` is what the client makes the request part of.
     """
 
     services: Services
     access: Access
     report: Report | None = None
     shows_pages: bool = False
+    trace: SpanContext | None = None
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Whom limits count for: each key that came, so that a second one makes no new caller."""
+        return tuple({key.fingerprint: None for key in self.access.credentials.keys})
 
     @property
     def dream_machine(self) -> DreamMachine:
@@ -161,6 +201,27 @@ class Caller:
         if key is None:
             raise _missing(api, what, instead if credentials.keys else (), credentials)
         return key
+
+    def bounds(self, max_cost_usd: float | None = None) -> Bounds:
+        """Give the lowest of what the call, its request and the operator let a job cost."""
+        settings = self.services.settings
+        operator = Allowance(settings.max_cost_usd, settings.daily_budget_usd)
+        return Bounds.of(max_cost_usd, self.access.allowance, operator)
+
+    async def follow(self, receipt: Receipt, seconds: float) -> Job:
+        """Wait for a job that was ordered; gives its newest state, whatever happens.
+
+        Of one that an earlier call made, no state may be learnt: the next call about it will tell.
+        """
+        job = receipt.job
+        if not receipt.replayed:
+            return await self.wait(job, seconds)
+        try:
+            look = self.wait_for(job.id or "", seconds) if seconds else self.look_at(job.id or "")
+            return await look
+        except Exception as error:  # noqa: BLE001 - whatever it is, the job is paid for
+            _note(error, generation_id=job.id)
+            return job
 
     async def wait(self, job: Job, seconds: float) -> Job:
         """Wait for a job that was just created; gives its newest state, whatever happens.
@@ -318,7 +379,9 @@ async def open_services(
     settings: Settings,
     own_access: Access | None = None,
     pace: Pace | None = None,
-    ledger: Ledger | None = None,
+    engine: Engine | None = None,
+    metrics: Metrics | None = None,
+    tracing: Tracing | None = None,
 ) -> AsyncGenerator[Services]:
     """Open what the process shares, and close it at the end.
 
@@ -326,8 +389,12 @@ async def open_services(
         settings: What the operator set.
         own_access: What the one user of stdio may use.
         pace: By what waiting measures time; the machine's own clock by default.
-        ledger: What the processes of one server share; closed at the end.
+        engine: What the processes of one server share; closed at the end.
+        metrics: What is counted with, by default for nobody to read; closed at the end.
+        tracing: What makes spans, by default as the settings say; likewise.
     """
+    metrics, tracing = metrics or Metrics(), tracing or open_tracing(settings)
+    witness = Witness(metrics, tracing)
     connections = settings.upstream_connections
     seconds = settings.upstream_timeout_seconds
     async with (
@@ -338,8 +405,8 @@ async def open_services(
         callbacks = Callbacks(url, Sealer()) if (url := settings.callbacks_url) else None
         services = Services(
             settings,
-            Sender(client, slots, settings.dream_machine_upstream, seconds),
-            Sender(client, slots, settings.agents_upstream, seconds, api=AGENTS),
+            Sender(client, slots, settings.dream_machine_upstream, seconds, witness=witness),
+            Sender(client, slots, settings.agents_upstream, seconds, api=AGENTS, witness=witness),
             Reachability(
                 client,
                 f"{settings.dream_machine_upstream}/ping",
@@ -348,11 +415,20 @@ async def open_services(
             WaitingRoom(pace, call_sign_of=callbacks.call_sign_of if callbacks else None),
             callbacks,
             own_access,
-            ledger or MemoryLedger(),
+            engine,
+            ledger_in(engine),
             previews=previews,
+            metrics=metrics,
+            limits=Limits.by(settings, engine, metrics.limited) if own_access is None else Limits(),
+            tracing=tracing,
         )
         try:
-            yield services
+            async with metrics.reading(services.readings):
+                yield services
         finally:
             await services.finish()
-            await services.ledger.close()
+            await services.limits.close()
+            if engine is not None:
+                await engine.close()
+            metrics.close()
+            await tracing.close()

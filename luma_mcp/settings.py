@@ -31,6 +31,7 @@ _SERVICE_LINK = re.compile(r"LUMA_MCP_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+
 _PRIVATE_NAMES = (".localhost", ".test", ".local", ".home.arpa", ".internal", ".lan", ".home")
 # Set where the tests run, and so in the environment of the servers that they start.
 TEST_SWITCHES = frozenset({"LUMA_MCP_REQUIRE_ALL"})
+_METRICS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 
 Toolset = Literal["videos", "images", "generations", "files", "account"]
 TOOLSETS: tuple[Toolset, ...] = get_args(Toolset)
@@ -107,6 +108,7 @@ _NO_APP = frozenset(
     | {"view-source:", "ws:", "wss:"}
 )
 MIN_SECRET_LENGTH = 32
+MIN_TOKEN_LENGTH = 16
 LUMA_MEDIA = "https://*.cdn-luma.com"  # storage.cdn-luma.com in the samples of Luma's documents
 _URL = TypeAdapter(AnyHttpUrl)
 _ENGINES = ("redis://", "rediss://", "valkey://", "valkeys://")
@@ -132,6 +134,7 @@ def _media_origin(word: str) -> str:
     return word
 
 
+Dollars = Annotated[float | None, Field(ge=0, allow_inf_nan=False)]
 Redirect = Annotated[str, AfterValidator(_redirect)]
 MediaOrigin = Annotated[str, AfterValidator(_media_origin)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
@@ -222,8 +225,66 @@ class Settings(BaseSettings):
     legacy_sse: bool = Field(
         default=False, description="serve the HTTP+SSE transport of 2024 on /sse and /messages"
     )
+    calls_per_minute: int = Field(
+        default=600, ge=0, description="calls with one key in a minute; 0 for no limit"
+    )
+    paid_calls_per_minute: int = Field(
+        default=60, ge=0, description="jobs started with one key in a minute; 0 for no limit"
+    )
+    concurrent_calls: int = Field(
+        default=200, ge=0, description="calls with one key at once; 0 for no limit"
+    )
+    requests_per_minute: int = Field(
+        default=6000,
+        ge=0,
+        description="requests from one address to the MCP endpoints in a minute; 0 for no limit",
+    )
+    concurrent_requests: int = Field(
+        default=1000,
+        ge=0,
+        description="requests from one address to the MCP endpoints at once; 0 for no limit",
+    )
+    request_timeout_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        le=300,
+        description="how long the headers of a request, and then its body, may take to arrive",
+    )
+    max_cost_usd: Dollars = Field(
+        default=None,
+        description="most that a job may cost by its estimate, in US dollars; one without a known "
+        "price is refused too. A caller's X-Luma-Max-Cost-USD can only lower it",
+    )
+    daily_budget_usd: Dollars = Field(
+        default=None,
+        description="most that the jobs of one key may cost in a day (UTC), likewise; a caller's "
+        "X-Luma-Daily-Budget-USD can only lower it",
+    )
+    workers: int = Field(
+        default=1, ge=1, le=64, description="processes that serve together, on one port"
+    )
+    drain_seconds: int = Field(
+        default=0,
+        ge=0,
+        le=300,
+        description="how long requests are still taken after SIGTERM, while /readyz says that the "
+        "server is draining; longer than a balancer needs to notice",
+    )
     shutdown_seconds: int = Field(
-        default=30, ge=1, le=3600, description="how long running calls may finish after SIGTERM"
+        default=30, ge=1, le=3600, description="how long running calls may finish after that"
+    )
+    metrics_port: int | None = Field(
+        default=None, ge=1, le=65535, description="port of its own for /metrics, without a token"
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        description="bearer token, 16 characters or more, with which /metrics answers on the "
+        "server's own port",
+    )
+    otlp_endpoint: str | None = Field(
+        default=None,
+        description="OpenTelemetry collector that traces are sent to (OTLP over HTTP), such as "
+        "http://collector:4318; the OTEL_ variables of the SDK say more",
     )
     log_format: Literal["console", "json"] = Field(
         default="console", description="how log lines look"
@@ -311,7 +372,7 @@ class Settings(BaseSettings):
         public = urlsplit(self.public_url).hostname if self.public_url else None
         return (*self.allowed_hosts, public) if public else self.allowed_hosts
 
-    @field_validator("dream_machine_url", "agents_url", "public_url")
+    @field_validator("dream_machine_url", "agents_url", "public_url", "otlp_endpoint")
     @classmethod
     def _is_base_url(cls, value: str | None) -> str | None:
         if value is None:
@@ -341,6 +402,13 @@ class Settings(BaseSettings):
             raise ValueError(
                 "needs LUMA_MCP_PUBLIC_URL, with https (http only on loopback) and without a path"
             )
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _is_long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and len(value.get_secret_value()) < MIN_TOKEN_LENGTH:
+            raise ValueError(f"must have at least {MIN_TOKEN_LENGTH} characters")
         return value
 
     @field_validator("redis_url")
@@ -397,6 +465,19 @@ def load_settings(**options: object) -> Settings:
         first = error.errors(include_url=False, include_input=False)[0]
         name = variable_name(str(first["loc"][0])) if first["loc"] else "A setting"
         raise SettingError(f"{name} {reason_of(dict(first))}.") from None
+
+
+def shared_metrics_directory() -> str | None:
+    """Where several workers leave their figures: the variable of prometheus_client."""
+    return os.environ.get(_METRICS_DIRECTORY)
+
+
+def share_metrics_in(directory: str | None) -> None:
+    """Tell the processes that are started from now on where to leave them; None for nowhere."""
+    if directory is None:
+        os.environ.pop(_METRICS_DIRECTORY, None)
+    else:
+        os.environ[_METRICS_DIRECTORY] = directory
 
 
 def load_stdio_keys() -> StdioKeys:

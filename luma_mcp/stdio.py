@@ -1,17 +1,21 @@
 """A process that serves its one user over stdin and stdout."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+import gc
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from luma_mcp.credentials import AGENTS_KEY_HEADER, Credentials, credentials_from_headers
 from luma_mcp.errors import LumaMcpError
 from luma_mcp.luma.apis import AGENTS, DREAM_MACHINE
-from luma_mcp.mcp_server import build_mcp
-from luma_mcp.services import Access, Services, open_services
 from luma_mcp.settings import SettingError, Settings, load_stdio_keys
 from luma_mcp.stopping import ending_in_order
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from luma_mcp.services import Services
 
 
 def _own_credentials() -> Credentials:
@@ -45,10 +49,17 @@ def serve(settings: Settings) -> None:
             "LUMA_MCP_SANDBOX needs HTTP: run `luma-mcp sandbox` and let "
             "LUMA_MCP_DREAM_MACHINE_URL and LUMA_MCP_AGENTS_URL point to it."
         )
-    access = Access.by(settings, _own_credentials())
+    credentials = _own_credentials()
+    # This takes seconds, in which nobody shall wait to hear what is wrong.
+    gc.disable()  # as in the command line, which says why
+    from luma_mcp.mcp_server import build_mcp  # noqa: PLC0415
+    from luma_mcp.services import Access, open_services  # noqa: PLC0415
+
+    gc.enable()
+    access = Access.by(settings, credentials)
 
     @asynccontextmanager
-    async def services() -> AsyncGenerator[Services]:
+    async def services() -> "AsyncGenerator[Services]":
         async with open_services(settings, access) as opened:
             with ending_in_order(partial(_say_farewell, opened)):
                 yield opened
@@ -57,7 +68,7 @@ def serve(settings: Settings) -> None:
     asyncio.run(mcp.run_async("stdio", show_banner=False))
 
 
-async def _say_farewell(services: Services) -> None:
+async def _say_farewell(services: "Services") -> None:
     """Let calls under way be answered: nothing on stdio says when the last answer is out."""
     services.stop()
     await services.under_way.answered()

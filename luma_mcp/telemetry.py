@@ -11,6 +11,19 @@ from starlette.requests import ClientDisconnect
 from luma_mcp.errors import LumaMcpError
 from luma_mcp.redaction import redact
 
+_TALKATIVE = (
+    "mcp",
+    "fastmcp",
+    "httpx",
+    "httpx2",
+    "aiohttp",
+    "sse_starlette",
+    "asyncio",
+    "PIL",
+    "opentelemetry",
+    "urllib3",
+)
+
 
 def _redacted(value: object) -> object:
     if isinstance(value, str):
@@ -48,8 +61,11 @@ def _log_foreign_libraries(handler: logging.Handler, level: int) -> None:
         logger.handlers.clear()
         logger.propagate = True
     # Their debug and info lines hold whole messages, prompts included; Pillow's all of EXIF.
-    for name in ("mcp", "fastmcp", "httpx", "httpx2", "aiohttp", "sse_starlette", "asyncio", "PIL"):
+    for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Warnings repeat what callers send as their trace, and tell of each attempt at a collector.
+    for name in ("opentelemetry.trace", "opentelemetry.exporter"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     # Its debug lines hold the headers of WebSocket handshakes.
     logging.getLogger("uvicorn").setLevel(max(level, logging.INFO))
     # FastMCP repeats there what the call's own line says.

@@ -91,6 +91,11 @@ class WaitingRoom:
         """How many jobs are watched."""
         return len(self._groups)
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether everybody was sent home for good."""
+        return self._stopping
+
     async def wait(
         self,
         name: JobName,

@@ -8,6 +8,7 @@ from luma_mcp import errors
 from luma_mcp import prompts as plans
 from luma_mcp import resources as readings
 from luma_mcp.luma.catalogue import MODELS, Model, estimate
+from luma_mcp.metrics import FAMILIES
 from luma_mcp.sandbox.faults import WORDS
 from luma_mcp.settings import Settings, variable_name
 from luma_mcp.tools import build_tools
@@ -89,6 +90,13 @@ def settings() -> Iterator[str]:
         yield _row(f"`{variable_name(name)}`", shown, field.description or "")
 
 
+def metrics() -> Iterator[str]:
+    yield from _table("metric", "type", "labels", "meaning")
+    for name, family in FAMILIES.items():
+        labels = ", ".join(f"`{label}`" for label in family.labels)
+        yield _row(f"`{name}`", family.kind, labels, family.meaning)
+
+
 def words() -> Iterator[str]:
     yield from _table("word", "effect")
     for word, effect in WORDS.items():
@@ -111,7 +119,7 @@ def _with_tables(page: Path, *parts: Callable[[], Iterator[str]]) -> str:
 
 def readme() -> str:
     """Give the README with its tables as the code has them."""
-    return _with_tables(README, resources, prompts, tools, codes, models, settings, words)
+    return _with_tables(README, resources, prompts, tools, codes, models, settings, metrics, words)
 
 
 def security() -> str:

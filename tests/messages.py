@@ -12,3 +12,6 @@ META = {
 }
 # What the error of a paid call in doubt advises, by its API.
 MAY_EXIST = DREAM_MACHINE.may_exist
+# A trace that a request is part of (W3C Trace Context).
+TRACE_ID, SPAN_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+TRACEPARENT = f"00-{TRACE_ID}-{SPAN_ID}-01"

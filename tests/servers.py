@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -45,9 +46,14 @@ def url_of(bound: socket.socket) -> str:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, bound: socket.socket | None = None) -> AsyncGenerator[str]:
-    """Run an application on uvicorn, as the command line does; gives its base URL."""
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+async def serving(
+    app: ASGIApp,
+    bound: socket.socket | None = None,
+    **options: Any,  # noqa: ANN401 - uvicorn's
+) -> AsyncGenerator[str]:
+    """Run an application on uvicorn with these options of its; gives its base URL."""
+    ours = {"log_config": None, "access_log": False, "timeout_graceful_shutdown": 1}
+    config = uvicorn.Config(app, **ours | options)
     server = _Server(config)
     with bound or bound_socket() as listening:
         running = asyncio.create_task(server.serve([listening]))

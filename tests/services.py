@@ -10,11 +10,13 @@ from luma_mcp.callbacks import Callbacks
 from luma_mcp.credentials import ApiKey, Credentials
 from luma_mcp.luma.apis import AGENTS, DREAM_MACHINE
 from luma_mcp.luma.reachability import Reachability
-from luma_mcp.luma.sending import Sender
+from luma_mcp.luma.sending import Sender, Witness
 from luma_mcp.luma.transport import HEADERS
+from luma_mcp.metrics import Metrics
 from luma_mcp.sealing import Sealer
 from luma_mcp.services import Access, Services
 from luma_mcp.settings import TOOLSETS, Settings
+from luma_mcp.tracing import Tracing
 from luma_mcp.waiting import WaitingRoom
 from luma_mcp.watching import Pace
 from tests.clocks import HastyClock
@@ -41,6 +43,7 @@ async def open_services_over(
     settings: Settings,
     own_access: Access | None = None,
     pace: Pace | None = None,
+    tracing: Tracing | None = None,
 ) -> AsyncGenerator[Services]:
     async with httpx.AsyncClient(transport=transport, headers=HEADERS) as client:
         slots = asyncio.Semaphore(settings.upstream_connections)
@@ -49,8 +52,10 @@ async def open_services_over(
             DREAM_MACHINE: settings.dream_machine_upstream,
             AGENTS: settings.agents_upstream,
         }
+        metrics, tracing = Metrics(), tracing or Tracing()
+        witness = Witness(metrics, tracing)
         dream_machine, agents = (
-            Sender(client, slots, url, seconds, api=api, sleep=no_pause)
+            Sender(client, slots, url, seconds, api=api, sleep=no_pause, witness=witness)
             for api, url in upstreams.items()
         )
         reachability = Reachability(client, f"{settings.dream_machine_upstream}/ping")
@@ -59,4 +64,14 @@ async def open_services_over(
             pace or Pace(HastyClock(STEPS_OF_A_LOOK)),
             call_sign_of=callbacks.call_sign_of if callbacks else None,
         )
-        yield Services(settings, dream_machine, agents, reachability, room, callbacks, own_access)
+        yield Services(
+            settings,
+            dream_machine,
+            agents,
+            reachability,
+            room,
+            callbacks,
+            own_access,
+            metrics=metrics,
+            tracing=tracing,
+        )

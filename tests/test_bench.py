@@ -2,9 +2,19 @@
 
 import re
 
+import pytest
+
 from tests.bench import footprint, http_clients, tool_calls, waiting
+from tests.e2e.processes import UNTRACED
 
 CELL = re.compile(r"(\d+) \( *(\d+\.\d\d)\)")
+
+
+@pytest.fixture(autouse=True)
+def _untraced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure what runs without coverage, as it does by hand."""
+    for name, value in UNTRACED.items():
+        monkeypatch.setenv(name, value)
 
 
 def cells_of(report: list[str], name: str) -> list[tuple[int, float]]:

@@ -49,7 +49,7 @@ def callback_urls(upstream: Upstream) -> list[str | None]:
 
 def count_keys() -> int:
     """How many keys are anywhere in memory, ready to be sent."""
-    return sum(isinstance(thing, BearerKey) for thing in gc.get_objects())
+    return [*map(type, gc.get_objects())].count(BearerKey)  # of half a million things
 
 
 def failed(reason: str, url: str | None) -> Json:

@@ -18,6 +18,8 @@ from luma_mcp.errors import InvalidRequest
 from luma_mcp.previews.drawing import draw_picture
 from luma_mcp.redaction import HIDDEN, hiding
 from luma_mcp.telemetry import configure_logging, get_logger
+from luma_mcp.tracing import trace_of
+from tests.messages import SPAN_ID, TRACE_ID, TRACEPARENT
 from tests.tools.calls import Broken, Upstream, call, client_of, client_over
 
 KEY = "luma-0123456789abcdef"
@@ -34,6 +36,10 @@ CONFIGURED = (
     "sse_starlette",
     "asyncio",
     "PIL",
+    "opentelemetry",
+    "opentelemetry.exporter",
+    "opentelemetry.trace",
+    "urllib3",
 )
 
 
@@ -165,7 +171,16 @@ def test_what_uvicorn_informs_of_is_written(lines: Lines) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["mcp.server.lowlevel", "httpx", "fastmcp.server", "aiohttp", "sse_starlette", "asyncio"],
+    [
+        "mcp.server.lowlevel",
+        "httpx",
+        "fastmcp.server",
+        "aiohttp",
+        "sse_starlette",
+        "asyncio",
+        "opentelemetry.sdk",
+        "urllib3.connectionpool",
+    ],
 )
 @pytest.mark.usefixtures("log")
 def test_libraries_whose_small_talk_holds_whole_messages_are_silent(
@@ -191,6 +206,31 @@ def test_fastmcps_traceback_of_an_expected_error_is_left_out(lines: Lines) -> No
 def test_the_traceback_of_a_client_that_left_is_left_out(lines: Lines) -> None:
     logging.getLogger("mcp.server.x").error("Error handling POST", exc_info=ClientDisconnect())
     assert lines.events() == []
+
+
+@pytest.mark.usefixtures("log")
+def test_what_a_caller_writes_into_a_trace_is_not_logged(lines: Lines) -> None:
+    trace_of({"traceparent": TRACEPARENT, "tracestate": "words of a caller"})
+    trace_of({"traceparent": "words of a caller" * 100})
+    assert lines.text() == ""
+
+
+@pytest.mark.usefixtures("log")
+async def test_the_line_of_a_call_names_the_trace_that_it_is_part_of(lines: Lines) -> None:
+    async with client_of(Upstream()) as client:
+        await client.call_tool("ping", raise_on_error=False, meta={"traceparent": TRACEPARENT})
+        await call(client, "ping")
+    part, alone = lines.events()
+    assert (part["trace_id"], part["span_id"]) == (TRACE_ID, SPAN_ID)
+    assert alone.keys().isdisjoint({"trace_id", "span_id"})
+
+
+@pytest.mark.usefixtures("log")
+def test_only_the_last_word_about_a_collector_is_logged(lines: Lines) -> None:
+    exporter = logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_exporter")
+    exporter.warning("Transient error, retrying")
+    exporter.error("Failed to export")
+    assert [event["event"] for event in lines.events()] == ["Failed to export"]
 
 
 def test_lines_below_the_level_are_not_written(lines: Lines) -> None:

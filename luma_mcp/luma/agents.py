@@ -72,7 +72,7 @@ class Agents:
     async def get_generation(self, generation_id: str, *, attempts: int = MAX_ATTEMPTS) -> Job:
         """GET /generations/{id}, up to so many times; finished ones get fresh links each time."""
         bare = checked_id(generation_id, AGENTS)
-        call = Call("GET", f"/generations/{bare}", attempts=attempts)
+        call = Call("GET", "/generations/{id}", attempts=attempts, id=bare)
         job = read(Generation, await self._sender.send(call, self._auth)).to_job()
         return exchange.about(job, f"{AGENTS.id_prefix}{bare}")
 
@@ -100,13 +100,13 @@ class Agents:
     async def complete_upload(self, file_id: str) -> File:
         """POST /files/{id}/complete: Luma takes in what was PUT."""
         bare = checked_file_id(file_id)
-        call = Call("POST", f"/files/{bare}/complete", is_free=True)
+        call = Call("POST", "/files/{id}/complete", is_free=True, id=bare)
         return _read_file(await self._sender.send(call, self._auth), bare)
 
     async def get_file(self, file_id: str, *, attempts: int = MAX_ATTEMPTS) -> File:
         """GET /files/{id}, up to so many times."""
         bare = checked_file_id(file_id)
-        call = Call("GET", f"/files/{bare}", attempts=attempts)
+        call = Call("GET", "/files/{id}", attempts=attempts, id=bare)
         return _read_file(await self._sender.send(call, self._auth), bare)
 
     async def list_files(
@@ -123,8 +123,8 @@ class Agents:
 
     async def delete_file(self, file_id: str) -> None:
         """DELETE /files/{id}: 204 without a body."""
-        path = f"/files/{checked_file_id(file_id)}"
-        read_nothing(await self._sender.send(Call("DELETE", path), self._auth))
+        call = Call("DELETE", "/files/{id}", id=checked_file_id(file_id))
+        read_nothing(await self._sender.send(call, self._auth))
 
     async def _get(self, path: str, query: dict[str, int | str]) -> Answer:
         return await self._sender.send(Call("GET", path, query), self._auth)

@@ -86,16 +86,16 @@ class DreamMachine:
 
     async def upscale(self, generation_id: str, request: Upscale) -> Job:
         """POST /generations/{id}/upscale: the answer's id is the one to follow."""
-        return await self._create(f"/generations/{checked_id(generation_id)}/upscale", request)
+        return await self._create("/generations/{id}/upscale", request, checked_id(generation_id))
 
     async def add_audio(self, generation_id: str, request: AddAudio) -> Job:
         """POST /generations/{id}/audio: the answer's id is the one to follow."""
-        return await self._create(f"/generations/{checked_id(generation_id)}/audio", request)
+        return await self._create("/generations/{id}/audio", request, checked_id(generation_id))
 
     async def get_generation(self, generation_id: str, *, attempts: int = MAX_ATTEMPTS) -> Job:
         """GET /generations/{id}, up to so many times."""
         generation_id = checked_id(generation_id)
-        call = Call("GET", f"/generations/{generation_id}", attempts=attempts)
+        call = Call("GET", "/generations/{id}", attempts=attempts, id=generation_id)
         job = read(Generation, await self._sender.send(call, self._auth)).to_job()
         return exchange.about(job, generation_id)
 
@@ -108,8 +108,8 @@ class DreamMachine:
 
     async def delete_generation(self, generation_id: str) -> None:
         """DELETE /generations/{id}: 204 without a body."""
-        path = f"/generations/{checked_id(generation_id)}"
-        read_nothing(await self._sender.send(Call("DELETE", path), self._auth))
+        call = Call("DELETE", "/generations/{id}", id=checked_id(generation_id))
+        read_nothing(await self._sender.send(call, self._auth))
 
     async def get_credits(self) -> Credits:
         """GET /credits: the balance in US cents."""
@@ -135,8 +135,8 @@ class DreamMachine:
     async def _get(self, path: str, query: dict[str, int] | None = None) -> Answer:
         return await self._sender.send(Call("GET", path, query or {}), self._auth)
 
-    async def _create(self, path: str, request: Creation) -> Job:
+    async def _create(self, route: str, request: Creation, source_id: str = "") -> Job:
         if request.callback_url is None and self._make_callback_url is not None:
             request = request.model_copy(update={"callback_url": self._make_callback_url()})
-        call = Call("POST", path, body=request.to_json())
+        call = Call("POST", route, body=request.to_json(), id=source_id)
         return await exchange.create(self._sender, call, self._auth, Generation)

@@ -10,20 +10,25 @@ import functools
 import json
 import random
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Self
 from urllib.parse import urlencode
 
 import aiohttp
 import httpx
+from opentelemetry.trace import Span
 
 from luma_mcp.errors import BadResponse, LumaMcpError, NotFound, TimedOut, Unavailable
 from luma_mcp.luma.apis import DREAM_MACHINE, Api
 from luma_mcp.luma.ids import ID_PATTERN, is_id
 from luma_mcp.luma.refusals import error_from
 from luma_mcp.luma.transport import Answer, Interrupted, never_reached_luma, read_answer
+from luma_mcp.metrics import Metrics
 from luma_mcp.telemetry import get_logger
+from luma_mcp.tracing import Tracing, note_status
 
 _log = get_logger()
 
@@ -38,17 +43,29 @@ _NEXT_ID = re.compile(rf'"id"\s*:\s*"({ID_PATTERN})"'.encode())
 class Call:
     """One call of Luma's API, before anybody's key is on it.
 
-    It goes out `attempts` times at most. A POST creates a job, unless it `is_free`: files cost
+    Its `route` is the path with `{id}` where the `id` belongs: metrics and traces name it so. It
+    goes out `attempts` times at most. A POST creates a job, unless it `is_free`: files cost
     nothing, so that storing one twice does no harm.
     """
 
     method: str
-    path: str
+    route: str
     query: Mapping[str, int | str] = field(default_factory=dict)
     body: bytes | None = None
     attempts: int = MAX_ATTEMPTS
     content_type: str = "application/json"
     is_free: bool = False
+    id: str = ""
+
+    @property
+    def operation(self) -> str:
+        """Which of Luma's operations it is."""
+        return f"{self.method} {self.route}"
+
+    @property
+    def path(self) -> str:
+        """The path below the base URL."""
+        return self.route.replace("{id}", self.id)
 
     @property
     def path_and_query(self) -> str:
@@ -98,16 +115,18 @@ class _Failure(Exception):
 
     Attributes:
         error: What the failure stands for.
+        end: Its status, or how it ended without one, for metrics and traces.
         passing: Whether another attempt may do better.
         in_doubt: Whether Luma may have done what was asked all the same.
         body: What came of the answer.
     """
 
     def __init__(
-        self, error: LumaMcpError, *, passing: bool, in_doubt: bool, body: bytes = b""
+        self, error: LumaMcpError, end: str, *, passing: bool, in_doubt: bool, body: bytes = b""
     ) -> None:
         super().__init__(str(error))
         self.error = error
+        self.end = end
         self.passing = passing
         self.in_doubt = in_doubt
         self.body = body
@@ -123,6 +142,7 @@ def _refused(answer: Answer, error: LumaMcpError) -> _Failure:
     """Judge an answer that is no success; only a 4xx is proof that nothing was done."""
     return _Failure(
         error,
+        str(answer.status),
         passing=error.retryable and answer.status in PASSING_STATUSES,
         in_doubt=isinstance(error, Unavailable | BadResponse),
         body=answer.body,
@@ -135,16 +155,16 @@ def _broken_off(fault: Interrupted) -> _Failure:
     too_large = fault.__cause__ is None
     refused = httpx.codes.is_client_error(fault.status) and fault.status != REQUEST_TIMEOUT
     passing = not too_large and (not refused or fault.status in PASSING_STATUSES)
-    return _Failure(error, passing=passing, in_doubt=not refused, body=fault.partial)
+    return _Failure(error, "broken", passing=passing, in_doubt=not refused, body=fault.partial)
 
 
 def _unanswered(fault: Exception, api: Api) -> _Failure:
     """Judge a request without any answer."""
     if never_reached_luma(fault):
         error: LumaMcpError = Unavailable(f"{api.who} cannot be reached; nothing was sent.")
-        return _Failure(error, passing=True, in_doubt=False)
+        return _Failure(error, "refused", passing=True, in_doubt=False)
     error = Unavailable(f"The connection to {api.who} broke before an answer came.")
-    return _Failure(error, passing=True, in_doubt=True)
+    return _Failure(error, "reset", passing=True, in_doubt=True)
 
 
 def _tell(call: Call, api: Api, paid: asyncio.Task[Answer]) -> None:
@@ -159,6 +179,49 @@ def _tell(call: Call, api: Api, paid: asyncio.Task[Answer]) -> None:
     _log.warning("left", path=call.path, generation_id=made, error=error)
 
 
+class _Attempt:
+    """One attempt at Luma, from its beginning to its end, which it tells unless the caller left.
+
+    A class, because a generator for each attempt cost more than all that is counted.
+    """
+
+    __slots__ = ("_call", "_metrics", "_span", "_started", "_whose", "end")
+
+    def __init__(self, call: Call, whose: str, metrics: Metrics, span: Span) -> None:
+        self._call = call
+        self._whose = whose
+        self._metrics = metrics
+        self._span = span
+        self._started = time.perf_counter()
+        self.end = "cancelled"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: object, raised: BaseException | None, _traceback: object) -> None:
+        if isinstance(raised, _Failure):
+            self.end = raised.end
+        elif isinstance(raised, Exception):
+            self.end = "failed"
+        seconds = time.perf_counter() - self._started
+        self._metrics.asked(self._whose, self._call.operation, self.end, seconds)
+        note_status(self._span, self.end)
+        self._span.end()
+
+
+class Witness:
+    """Sees every attempt at Luma, for metrics and traces."""
+
+    def __init__(self, metrics: Metrics, tracing: Tracing) -> None:
+        self._metrics = metrics
+        self._tracing = tracing
+
+    def seeing(self, call: Call, api: Api, base: httpx.URL, number: int) -> _Attempt:
+        """See an attempt that begins now."""
+        span = self._tracing.attempt(call.method, call.route, base.host, base.port, number)
+        return _Attempt(call, api.name, self._metrics, span)
+
+
 class Sender:
     """Sends calls of one API over the shared client, by the rules above.
 
@@ -170,6 +233,11 @@ class Sender:
         api: Which of Luma's APIs is there.
         sleep: How to pause between attempts, in seconds.
         jitter: Gives a factor for each pause, so that callers do not come back in step.
+        witness: Sees every attempt.
+
+    Attributes:
+        queued: How many calls wait for a slot.
+        running: How many attempts have one.
     """
 
     def __init__(
@@ -182,11 +250,15 @@ class Sender:
         api: Api = DREAM_MACHINE,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = lambda: random.uniform(0.75, 1.0),  # noqa: S311 - no secret
+        witness: Witness | None = None,
     ) -> None:
         self.api = api
+        self.queued = self.running = 0
         self._client = client
         self._slots = slots
         self._base_url = base_url
+        self._base = httpx.URL(base_url)
+        self._witness = witness or Witness(Metrics(), Tracing())
         self._timeout_seconds = timeout_seconds
         self._paid: set[asyncio.Task[Answer]] = set()
         self._sleep = sleep
@@ -223,7 +295,7 @@ class Sender:
         while True:
             number += 1
             try:
-                return await self._try_once(call, auth, deadline)
+                return await self._try_once(call, auth, deadline, number)
             except _Failure as failure:
                 if call.method == "DELETE" and in_doubt and isinstance(failure.error, NotFound):
                     return Answer(httpx.codes.NO_CONTENT, httpx.Headers(), b"")
@@ -239,8 +311,19 @@ class Sender:
         backoff = FIRST_PAUSE_SECONDS * 2 ** (number - 1) * self._jitter()
         return max(failure.error.retry_after_seconds or 0.0, backoff)
 
-    async def _try_once(self, call: Call, auth: httpx.Auth, deadline: float) -> Answer:
+    async def _try_once(self, call: Call, auth: httpx.Auth, deadline: float, number: int) -> Answer:
         await self._take_slot(deadline)
+        self.running += 1
+        try:
+            with self._witness.seeing(call, self.api, self._base, number) as attempt:
+                answer = await self._ask(call, auth, deadline)
+                attempt.end = str(answer.status)
+        finally:
+            self.running -= 1
+            self._slots.release()
+        return answer
+
+    async def _ask(self, call: Call, auth: httpx.Auth, deadline: float) -> Answer:
         try:
             answer = await read_answer(self._client, self._request(call), auth, deadline)
         except Interrupted as fault:
@@ -251,23 +334,24 @@ class Sender:
             raise self._too_late() from fault
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as fault:
             raise _unanswered(fault, self.api) from fault
-        finally:
-            self._slots.release()
         if error := error_from(answer, self.api):
             raise _refused(answer, error)
         return answer
 
     def _too_late(self, partial: bytes = b"") -> _Failure:
         error = TimedOut(f"{self.api.who} did not answer within {self._timeout_seconds:g} seconds.")
-        return _Failure(error, passing=False, in_doubt=True, body=partial)
+        return _Failure(error, "timeout", passing=False, in_doubt=True, body=partial)
 
     async def _take_slot(self, deadline: float) -> None:
+        self.queued += 1
         try:
             async with asyncio.timeout_at(deadline):
                 await self._slots.acquire()
         except TimeoutError:
             error = Unavailable("This server is too busy to reach Luma; nothing was sent.")
-            raise _Failure(error, passing=False, in_doubt=False) from None
+            raise _Failure(error, "queued", passing=False, in_doubt=False) from None
+        finally:
+            self.queued -= 1
 
     def _request(self, call: Call) -> httpx.Request:
         headers = httpx.Headers(self._client.headers)

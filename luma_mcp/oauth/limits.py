@@ -1,32 +1,19 @@
 """How often one address may ask: sign-ins are open to everybody, so that everything is bounded."""
 
 import math
-from ipaddress import IPv6Address, ip_address, ip_network
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from luma_mcp.errors import Unavailable
+from luma_mcp.errors import RateLimited
+from luma_mcp.limiting import address_of
 from luma_mcp.oauth.consent import stopped
 from luma_mcp.oauth.endpoints import refuse
 from luma_mcp.wording import count
 
-WINDOW_SECONDS = 60
 # The servers of a web-based client call for all its users from a few addresses.
 PER_MINUTE = {"register": 60, "authorize": 60, "connect": 60, "token": 300, "revoke": 300}
-
-
-def address_of(request: Request) -> str:
-    """Tell callers apart by address; a caller with IPv6 has a whole network of them."""
-    host = request.client.host if request.client else ""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    if not isinstance(address, IPv6Address):
-        return host
-    return str(address.ipv4_mapped or ip_network((int(address), 64), strict=False))
 
 
 class Limited:
@@ -50,20 +37,21 @@ class Limited:
         await (refusal or self._app)(scope, receive, send)
 
     async def _refusal(self, request: Request) -> Response | None:
-        ledger = request.app.state.services.ledger
-        name = f"{self._name}:{address_of(request)}"
+        limits = request.app.state.services.limits
+        most = PER_MINUTE[self._name]
         try:
-            if await ledger.count(name, WINDOW_SECONDS) <= PER_MINUTE[self._name]:
-                return None
-            seconds = max(1, math.ceil(await ledger.seconds_left(name)))
-        except Unavailable as error:
-            return self._refuse("The sign-in is out of order", error.message, 503)
-        text = f"Too many requests came from your address. Try again in {count(seconds, 'second')}."
-        response = self._refuse("Too many requests", text, 429)
+            await limits.check_sign_in(self._name, address_of(request.client), most)
+        except RateLimited as error:
+            seconds = math.ceil(error.retry_after_seconds or 1)
+        else:
+            return None
+        wait = f"Try again in {count(seconds, 'second')}."
+        text = f"Too many requests came from your address. {wait}"
+        response = self._refuse(text)
         response.headers["Retry-After"] = str(seconds)
         return response
 
-    def _refuse(self, title: str, text: str, status: int) -> Response:
+    def _refuse(self, text: str) -> Response:
         if self._for_people:
-            return stopped(title, text, status)
-        return refuse("temporarily_unavailable", text, status)
+            return stopped("Too many requests", text, 429)
+        return refuse("temporarily_unavailable", text, 429)

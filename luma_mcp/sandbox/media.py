@@ -14,6 +14,7 @@ import tempfile
 from array import array
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -36,6 +37,7 @@ Color = tuple[int, int, int]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
+@lru_cache(maxsize=32)  # who tries things makes the same wish again and again
 def draw(scene: Scene) -> bytes:
     """The file of a scene; takes about a second of CPU for a clip, so call it in a thread."""
     encoders = {"mp4": _encode_clip, "exr": _encode_exr}

@@ -4,10 +4,12 @@ from fastmcp import Context
 from fastmcp.apps import UI_EXTENSION_ID
 from fastmcp.server.auth import AccessToken
 from fastmcp.server.dependencies import get_access_token
+from opentelemetry.trace import SpanContext
 from pydantic import Field, SkipValidation
 
 from luma_mcp.luma.dream_machine_models import Generation
 from luma_mcp.services import Access, Caller, Services
+from luma_mcp.tracing import trace_of
 from luma_mcp.wording import count, one_line
 
 LEAST_PROGRESS = 0.1
@@ -37,7 +39,8 @@ def caller_of(context: Context) -> Caller:
     """Make the caller of this request."""
     services: Services = context.lifespan_context["services"]
     shows_pages = context.client_supports_extension(UI_EXTENSION_ID)
-    return Caller(services, access_of_request(services), _progress_of(context), shows_pages)
+    access, progress = access_of_request(services), _progress_of(context)
+    return Caller(services, access, progress, shows_pages, _trace_of(context))
 
 
 class Progress:
@@ -61,3 +64,12 @@ def _progress_of(context: Context) -> Progress | None:
     request = context.request_context
     asked = request is not None and (request.meta or {}).get("progressToken") is not None
     return Progress(context) if asked else None
+
+
+def _trace_of(context: Context) -> SpanContext | None:
+    """Give the trace that the client makes the request part of: MCP's own way, or HTTP's."""
+    request = context.request_context
+    if request is None:
+        return None
+    http = request.request
+    return trace_of(request.meta, http.headers if http is not None else None)

@@ -1,15 +1,15 @@
 """Tools that create jobs: what one asks for becomes a draft, is priced, and only then is sent."""
 
 import inspect
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial, update_wrapper
 from typing import Annotated, Any, Generic, TypeVar, cast
 
 from fastmcp.tools import tool
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from luma_mcp.errors import RefusedByPolicy
 from luma_mcp.luma import catalogue
 from luma_mcp.luma.agents_models import CreateGeneration, Type
 from luma_mcp.luma.agents_rules import check_generation, warnings_of
@@ -18,22 +18,40 @@ from luma_mcp.luma.bodies import Request
 from luma_mcp.luma.jobs import Job
 from luma_mcp.luma.model_rules import check_use
 from luma_mcp.luma.prices import Estimate
+from luma_mcp.orders import Bounds, Purchase, digest
 from luma_mcp.services import Caller
 from luma_mcp.tools.definition import CREATES
 from luma_mcp.tools.parameters import WaitSeconds
 from luma_mcp.tools.results import Generation
 from luma_mcp.tools.showing import shown
-from luma_mcp.wording import dollars
 
 MaxCost = Annotated[
     float | None,
     Field(ge=0, description="Refuse, before anything is sent, if it costs more US dollars."),
 ]
+_KEY = re.compile(r"[!-~]{1,128}")
+
+
+def _key(text: str) -> str:
+    if not _KEY.fullmatch(text):
+        raise ValueError("must be 1 to 128 visible ASCII characters, without blanks")
+    return text
+
+
+IdempotencyKey = Annotated[
+    Annotated[str, AfterValidator(_key)] | None,
+    Field(
+        json_schema_extra={"pattern": f"^{_KEY.pattern}$"},
+        description="A text of your own for this job: repeat the call with it after a time-out or "
+        "error, and no second job is made. Kept for 24 hours.",
+    ),
+]
 
 Body = TypeVar("Body", bound=Request)
 # What comes nearest where no model of the other API does the same.
 _OTHERWISE = {"edit_image": ("generate_image with modify_image_ref and photon-1",)}
-COMMON = ("wait_seconds", "max_cost_usd")  # what changes neither the request nor its price
+# What changes neither the request nor its price.
+COMMON = ("wait_seconds", "max_cost_usd", "idempotency_key")
 
 
 @dataclass(frozen=True)
@@ -68,39 +86,55 @@ def to_agents(kind: Type, **members: object) -> Draft[CreateGeneration]:
 
 @dataclass(frozen=True)
 class Order:
-    """A draft with its price, and whose key pays it."""
+    """A draft with its price, and whose key pays it.
 
+    Attributes:
+        told: What the caller asks for, without what says nothing.
+        instead: Models of the other API that do the same.
+    """
+
+    tool: catalogue.Operation
     draft: Draft[Any]
     estimate: Estimate
     api: Api
     model: str | None
+    told: Mapping[str, Any]
     instead: tuple[str, ...]
 
-    async def fill(self, caller: Caller, wait_seconds: float) -> Job:
-        """Send it, and wait for what comes of it.
+    async def fill(
+        self, caller: Caller, bounds: Bounds, wait_seconds: float, idempotency_key: str | None
+    ) -> Generation:
+        """Send it unless that was done before, wait for what comes of it, and answer that.
 
         Raises:
             LumaMcpError: Nothing was made, or the job may exist and the error says so.
         """
-        caller.key_for(self.api, what=self.model or "This tool", instead=self.instead)
-        job = await self.draft.place(caller, self.draft.request)
-        return await caller.wait(job, wait_seconds)
-
-
-def _check_cost(estimate: Estimate, max_cost_usd: float) -> None:
-    if estimate.usd is None:
-        raise RefusedByPolicy(
-            f"The price is not known, so that max_cost_usd cannot be kept. {estimate.basis}",
-            advice="Leave max_cost_usd out if the user accepts that, or ask for something that "
-            "estimate_cost can price; nothing was sent.",
+        key = caller.key_for(self.api, what=self.model or "This tool", instead=self.instead)
+        receipt = await caller.services.orders.fill(
+            Purchase(
+                payer=key.fingerprint,
+                api=self.api,
+                product=self.model or self.tool,
+                asked=digest(key.fingerprint, self.tool, self.told),
+                estimate=self.estimate,
+                send=partial(self.draft.place, caller, self.draft.request),
+                bounds=bounds,
+                idempotency_key=idempotency_key,
+            )
         )
-    if estimate.usd > max_cost_usd:
-        raise RefusedByPolicy(
-            f"It would cost about {dollars(estimate.usd)}, more than max_cost_usd "
-            f"({dollars(max_cost_usd)}). {estimate.basis}",
-            advice="Ask the user, or choose a cheaper model, resolution or duration: luma://models "
-            "and estimate_cost have the prices; nothing was sent.",
+        job = await caller.follow(receipt, wait_seconds)
+        remarks = (receipt.remark,) if receipt.remark else ()
+        answer = await shown(caller, job, self.estimate.usd, (*self.draft.warnings, *remarks))
+        answer.replayed = receipt.replayed
+        return answer
+
+    async def objection(self, caller: Caller) -> str | None:
+        """Say why the bounds of the caller or the operator would refuse it now, if they would."""
+        key = caller.access.credentials.key_for(self.api)
+        error = await caller.services.orders.objection(
+            self.estimate, caller.bounds(), key.fingerprint if key else None
         )
+        return f"It would be refused: {error.message}" if error else None
 
 
 def _api_for(model: str | None) -> Api:
@@ -112,26 +146,29 @@ def _order(
     plan: Callable[..., Draft[Any]],
     model: str | None,
     given: dict[str, Any],
-    max_cost_usd: float | None = None,
+    *,
+    is_bounded: bool = False,
 ) -> Order:
     operation = cast("catalogue.Operation", plan.__name__)  # ty: ignore[missing-attribute]
     given = {name: value for name, value in given.items() if name not in COMMON}
+    told = {name: value for name, value in given.items() if _is_told(value)}
     model = given.get("model", model)
-    told = {name: value for name, value in given.items() if _is_told(value) and name != "model"}
-    check_use(operation, model, told)
+    said = {name: value for name, value in told.items() if name != "model"}
+    check_use(operation, model, said)
     draft = plan(**given)
-    estimate = catalogue.estimate(operation, model, told)
-    if max_cost_usd is not None:
-        _check_cost(estimate, max_cost_usd)
+    estimate = catalogue.estimate(operation, model, said)
+    if is_bounded and estimate.assumes:
         # What was priced is what is ordered, whatever Luma's own defaults are.
         draft = plan(**{**given, **estimate.assumes})
     api = _api_for(model)
     other = DREAM_MACHINE if api is AGENTS else AGENTS
     return Order(
+        tool=operation,
         draft=draft,
         estimate=estimate,
         api=api,
         model=model,
+        told=told,
         instead=_OTHERWISE.get(operation) or tuple(catalogue.models_for(operation, other.name)),
     )
 
@@ -146,7 +183,7 @@ def creates(
 ) -> Callable[[Callable[..., Draft[Any]]], Callable[..., Awaitable[Generation]]]:
     """Make a tool of a function that drafts a request from the tool's parameters.
 
-    The tool also takes wait_seconds and max_cost_usd, and answers the job.
+    The tool also takes wait_seconds, max_cost_usd and idempotency_key, and answers the job.
 
     Args:
         title: What people see.
@@ -161,11 +198,12 @@ def creates(
             *,
             wait_seconds: WaitSeconds = stays,
             max_cost_usd: MaxCost = None,
+            idempotency_key: IdempotencyKey = None,
             **given: Any,  # noqa: ANN401 - as the tool says
         ) -> Generation:
-            order = _order(plan, model, given, max_cost_usd)
-            job = await order.fill(caller, wait_seconds)
-            return await shown(caller, job, order.estimate.usd, order.draft.warnings)
+            bounds = caller.bounds(max_cost_usd)
+            order = _order(plan, model, given, is_bounded=bounds.matter)
+            return await order.fill(caller, bounds, wait_seconds, idempotency_key)
 
         signature = _signature_of(create, plan)
         update_wrapper(create, plan)

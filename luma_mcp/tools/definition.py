@@ -4,7 +4,7 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import cached_property, wraps
+from functools import cache, cached_property, wraps
 from typing import Any, Self
 
 from fastmcp.tools import ToolResult
@@ -152,6 +152,7 @@ class LumaTool(FunctionTool):
     answers: type[Result] = Field(exclude=True, repr=False)
 
     @classmethod
+    @cache  # making the schemas is most of the work of building a server
     def of(cls, function: Callable[..., Any]) -> Self:
         """Make the tool of a decorated function."""
         arguments = _arguments_of(function)

@@ -42,7 +42,7 @@ def _tool_named(name: Operation) -> LumaTool:
 
 @tool(title="Estimate a cost", tags={"account", "videos", "images"}, annotations=COMPUTES)
 async def estimate_cost(
-    caller: Caller,  # noqa: ARG001 - every tool is told who calls; here nobody needs a key
+    caller: Caller,
     tool: Annotated[Operation, Field(description="The tool that would create the job.")],
     arguments: Annotated[
         dict[str, Any], Field(description="The arguments that it would be called with.")
@@ -57,11 +57,12 @@ async def estimate_cost(
     creating = _tool_named(tool)
     given = creating.read(arguments)
     order = creating.function.order(given)  # ty: ignore[missing-attribute] - see `creates`
+    objection = await order.objection(caller)
     return CostEstimate(
         tool=tool,
         model=order.model,
         estimated_cost_usd=order.estimate.usd,
         basis=order.estimate.basis,
         assumes=dict(order.estimate.assumes),
-        warnings=list(order.draft.warnings),
+        warnings=[*order.draft.warnings, *([objection] if objection else [])],
     )

@@ -22,6 +22,7 @@ MAX_LINK = 8192
 PASSING = ("progress_video",)  # what nobody wants to open once the rest is there
 # The links of the Agents API are presigned for 3,600 seconds (docs.agents.lumalabs.ai, "FAQ").
 LINKS_EXPIRE = "The links work for an hour; get_generation gives fresh ones."
+REPLAYED = "An earlier call with this idempotency_key made it; nothing was sent or charged again."
 PREVIEW_COMES = (
     "A small preview picture comes with this answer. Do not describe it unless you can see it."
 )
@@ -137,6 +138,7 @@ class Generation(Result):
     failure: Failure | None
     estimated_cost_usd: float | None = Field(description="When created, if a price is known.")
     warnings: list[str] = Field(default=[], description="What may not work as asked.")
+    replayed: bool = Field(default=False, description="Made by an earlier call.")
     next_step: str | None = Field(description="What to call next, if anything.")
     as_of: str = Field(description="When this was answered.")
 
@@ -171,6 +173,8 @@ class Generation(Result):
         kind = _words(self.type or "generation")
         made_by = f" ({one_line(self.model)})" if self.model else ""
         lines = [f"{kind} {one_line(self.id)}{made_by}: {one_line(self.state)}"]
+        if self.replayed:
+            lines.append(REPLAYED)
         if self.prompt:
             lines.append(f"Prompt: {_cut(self.prompt)}")
         if self.assets:

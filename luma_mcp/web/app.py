@@ -15,9 +15,10 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from luma_mcp import callbacks
+from luma_mcp.engine import open_engine
 from luma_mcp.errors import InvalidRequest
-from luma_mcp.ledger import open_ledger
 from luma_mcp.mcp_server import build_mcp
+from luma_mcp.metrics import open_metrics
 from luma_mcp.oauth.server import RESOURCE_PATH, OAuth, build_oauth
 from luma_mcp.pages import asset_routes
 from luma_mcp.sandbox.app import running
@@ -25,6 +26,7 @@ from luma_mcp.sandbox.clock import Clock
 from luma_mcp.services import Services, open_services
 from luma_mcp.settings import SANDBOX_PATH, Settings
 from luma_mcp.stopping import told_of_the_end
+from luma_mcp.tracing import open_tracing
 from luma_mcp.watching import Pace
 from luma_mcp.web.addresses import MCP_PATH, endpoint
 from luma_mcp.web.authentication import KeyGate, KeyVerifier
@@ -33,9 +35,11 @@ from luma_mcp.web.emulator import build_emulator
 from luma_mcp.web.envelope import Envelope
 from luma_mcp.web.guards import HostOriginGuard, TrimmedHeaders
 from luma_mcp.web.home import Home
+from luma_mcp.web.limits import BoundedBodies, LimitedRequests
+from luma_mcp.web.metrics import MetricsPage
 from luma_mcp.web.plain_calls import PlainCalls
 from luma_mcp.web.refusals import Explained, refusal
-from luma_mcp.web.streams import KEEP_ALIVE_SECONDS, EndedStream, keep_alive_every
+from luma_mcp.web.streams import KEEP_ALIVE_SECONDS, CutShort, EndedStream, keep_alive_every
 
 
 class _AsMcp:
@@ -54,9 +58,20 @@ async def _alive(_request: Request) -> Response:
 
 
 async def _ready(request: Request) -> Response:
-    """Say whether calls can be served: Luma within reach. Once stopping, nothing connects."""
-    reachable = await request.app.state.services.reachability.check()
-    body = {"status": "ready" if reachable else "not ready", "luma_reachable": reachable}
+    """Say whether to send more calls here: none while it ends, nor with Luma out of reach."""
+    services = request.app.state.services
+    if services.waiting_room.is_stopping:
+        return JSONResponse({"status": "draining"}, status_code=503)
+    reachable = await services.reachability.check()
+    body: dict[str, str | bool] = {
+        "status": "ready" if reachable else "not ready",
+        "luma_reachable": reachable,
+    }
+    if services.engine is not None:
+        shared = await services.engine.check()
+        body["shared_store"] = "ok" if shared else "unreachable"
+        if reachable and not shared:  # calls with keys work on
+            body["status"] = "degraded"
     return JSONResponse(body, status_code=200 if reachable else 503)
 
 
@@ -86,7 +101,8 @@ def _legacy_routes(
     paths = ("/sse", "/messages", "/messages/")
     if not settings.legacy_sse:
         return [Route(path, _Gone(settings), methods=["GET", "POST"]) for path in paths]
-    gate = KeyGate(Envelope(mcp.http_app(path="/sse", transport="sse")), verifier, oauth)
+    sse = mcp.http_app(path="/sse", transport="sse")
+    gate = LimitedRequests(KeyGate(Envelope(sse), verifier, oauth))
     stream, *messages = paths
     return [Route(stream, EndedStream(gate)), *(Route(path, gate) for path in messages)]
 
@@ -94,7 +110,7 @@ def _legacy_routes(
 def _oauth_routes(oauth: OAuth | None, gate: KeyGate) -> list[BaseRoute]:
     if oauth is None:
         return []
-    mcp = _AsMcp(gate)
+    mcp = _AsMcp(LimitedRequests(gate))
     return [Route(RESOURCE_PATH, mcp), Route(f"{RESOURCE_PATH}/", mcp), *oauth.routes]
 
 
@@ -108,17 +124,21 @@ def _sandbox_routes(
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
-    guards = [Middleware(TrimmedHeaders), Middleware(HostOriginGuard, settings=settings)]
+    guards = [
+        Middleware(CutShort),
+        Middleware(TrimmedHeaders),
+        Middleware(HostOriginGuard, settings=settings),
+    ]
     if settings.own_origins:
         cors = Middleware(
             CORSMiddleware,
             allow_origins=settings.own_origins,
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
-            expose_headers=["mcp-protocol-version", "www-authenticate"],
+            expose_headers=["mcp-protocol-version", "retry-after", "www-authenticate"],
         )
         guards.append(cors)
-    return guards
+    return [*guards, Middleware(BoundedBodies, settings.request_timeout_seconds)]
 
 
 def _lifespan(streamable: StarletteWithLifespan, emulator: Starlette | None) -> Lifespan[Starlette]:
@@ -149,12 +169,15 @@ def build_app(
         SettingError: A setting turns out to be of no use.
     """
     keep_alive_every(KEEP_ALIVE_SECONDS)
-    ledger = open_ledger(url.get_secret_value() if (url := settings.redis_url) else None)
+    engine = open_engine(url.get_secret_value() if (url := settings.redis_url) else None)
+    tracing, metrics = open_tracing(settings), open_metrics(settings)
     verifier = KeyVerifier(settings)
 
     @asynccontextmanager
     async def services() -> AsyncGenerator[Services]:
-        async with open_services(settings, pace=pace, ledger=ledger) as opened:
+        async with open_services(
+            settings, pace=pace, engine=engine, metrics=metrics, tracing=tracing
+        ) as opened:
             app.state.services = opened
             with told_of_the_end(opened.stop):
                 yield opened
@@ -164,7 +187,7 @@ def build_app(
     plain = PlainCalls(Explained(streamable), mcp.calls, mcp.info, KEEP_ALIVE_SECONDS)
     endpoint = Envelope(plain)
     oauth = build_oauth(settings, lambda: app.state.services)
-    gate = KeyGate(endpoint, verifier, oauth)
+    gate = LimitedRequests(KeyGate(endpoint, verifier, oauth))
     home = Home(
         settings, mcp.calls.tools.values(), oauth_endpoint=oauth.resource if oauth else None
     )
@@ -176,6 +199,7 @@ def build_app(
             *asset_routes(),
             Route("/healthz", _alive),
             Route("/readyz", _ready),
+            Route("/metrics", MetricsPage(settings, metrics), methods=["GET"]),
             Route(f"{callbacks.PATH}/{{token}}", hear, methods=["POST"]),
             Route(MCP_PATH, gate),
             Route(f"{MCP_PATH}/", _AsMcp(gate)),

@@ -4,6 +4,7 @@ A key comes as it is, or sealed in the token of a sign-in. Behind the gate the h
 The key itself travels only in `CallerToken.access`, which is neither printed nor dumped.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -25,6 +26,7 @@ from luma_mcp.oauth.clients import SCOPE
 from luma_mcp.oauth.grants import Grant
 from luma_mcp.oauth.keys import are_rejected
 from luma_mcp.oauth.server import OAuth
+from luma_mcp.orders import BUDGET_HEADER, COST_HEADER, Allowance
 from luma_mcp.redaction import quoted
 from luma_mcp.services import Access, unheard
 from luma_mcp.settings import TOOLSETS, Settings
@@ -34,6 +36,7 @@ from luma_mcp.web.rejected_keys import HeldBack, Instead
 
 _KEY_HEADERS = frozenset(name.encode() for name in (*KEY_HEADERS, AGENTS_KEY_HEADER))
 _READ = (b"authorization", b"x-")  # what the verifier looks at begins so
+_DOLLARS = re.compile(r"\d{1,9}(\.\d{1,6})?", re.ASCII)
 _YES, _NO = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off", ""})
 
 Headers = list[tuple[str, str]]
@@ -80,6 +83,23 @@ def _previews(headers: Headers) -> bool:
     return not _words(headers, "X-Luma-Previews") - {""} & _NO
 
 
+def _dollars(headers: Headers, name: str) -> float | None:
+    """Read a bound of costs; an empty value is none.
+
+    Raises:
+        InvalidRequest: It is no amount, or there are two.
+    """
+    values = [value.strip() for value in _values(headers, name.lower())]
+    amounts = {float(value) for value in values if _DOLLARS.fullmatch(value)}
+    if len(amounts) > 1 or not all(map(_DOLLARS.fullmatch, filter(None, values))):
+        raise InvalidRequest(
+            f"{name} holds no amount in US dollars, or more than one.",
+            advice="Send it once, such as 0.5 or 20: digits, and a point before up to six "
+            "decimals.",
+        )
+    return next(iter(amounts), None)
+
+
 class KeyVerifier(TokenVerifier):
     """Turns the caller's headers into who calls and what it may use.
 
@@ -117,6 +137,7 @@ class KeyVerifier(TokenVerifier):
             toolsets=_toolsets(headers, self._offered.toolsets),
             readonly=self._offered.readonly or signed_in_to_look or _readonly(headers),
             previews=self._offered.previews and _previews(headers),
+            allowance=Allowance(_dollars(headers, COST_HEADER), _dollars(headers, BUDGET_HEADER)),
             on_rejected_key=on_rejected_key,
         )
         principal = credentials.principal

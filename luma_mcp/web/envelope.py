@@ -1,22 +1,16 @@
 """A message is read before the framework reads it: what is none is refused in plain words.
 
-The framework's own refusals repeat the input and name its classes; and it takes bodies of up to
-4 MiB, of which the validation of a hostile one would stop the process for seconds.
+The framework's own refusals repeat the input and name its classes. How large a message may be,
+and how slow, is up to `web.limits`.
 """
 
 from typing import Any
 
 from pydantic_core import from_json
-from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from luma_mcp.errors import InvalidRequest
-from luma_mcp.web.refusals import refusal
-
-MAX_BODY_BYTES = 256 * 1024  # dozens of times the longest prompt with all its links
 PARSE_ERROR, INVALID_REQUEST, INVALID_PARAMS = -32700, -32600, -32602  # JSON-RPC 2.0, section 5.1
-MAX_DIGITS = 20  # of a length; some servers let endless ones through
 _MESSAGE = "luma_mcp.message"
 
 Problem = tuple[int, str]
@@ -81,19 +75,13 @@ def _explanation(message: object, problem: Problem) -> Response:
     return JSONResponse(body, status_code=400)
 
 
-async def _read(scope: Scope, receive: Receive) -> bytes | None:
-    """Read the body; None when it is too large."""
-    declared = Headers(scope=scope).get("content-length", "0")
-    if declared.isdecimal() and int(declared[:MAX_DIGITS]) > MAX_BODY_BYTES:
-        return None
+async def _read(receive: Receive) -> bytes:
     body = bytearray()
     while True:
         part = await receive()
         if part["type"] == "http.disconnect":
             raise _Left
         body += part.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
-            return None
         if not part.get("more_body", False):
             return bytes(body)
 
@@ -110,15 +98,8 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         try:
-            body = await _read(scope, receive)
+            body = await _read(receive)
         except _Left:
-            return
-        if body is None:
-            limit = f"{MAX_BODY_BYTES // 1024} KiB"
-            error = InvalidRequest(
-                f"The message is larger than {limit}.", advice="Send links instead of files."
-            )
-            await refusal(error, 413)(scope, receive, send)
             return
         message, problem = _understood(body)
         if problem is not None:

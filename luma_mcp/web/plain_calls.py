@@ -18,12 +18,14 @@ from mcp_types import (
     methods,
 )
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
+from opentelemetry.trace import SpanContext
 from pydantic import ValidationError
 from pydantic_core import to_json
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from luma_mcp.calls import Answer, ToolCalls
 from luma_mcp.services import Caller
+from luma_mcp.tracing import trace_of
 from luma_mcp.web.envelope import message_of
 from luma_mcp.web.streams import send_json
 
@@ -42,6 +44,7 @@ class PlainCall(NamedTuple):
     arguments: dict[str, Any]
     is_modern: bool
     shows_pages: bool
+    trace: SpanContext | None
 
 
 @lru_cache(maxsize=256)
@@ -114,7 +117,7 @@ class PlainCalls:
             return
         services = scope["app"].state.services
         access = scope["user"].access_token.access
-        caller = Caller(services, access, shows_pages=call.shows_pages)
+        caller = Caller(services, access, shows_pages=call.shows_pages, trace=call.trace)
         await send_json(self._answer(call, caller), receive, send, self._patience)
 
     def _plain_call(self, scope: Scope) -> PlainCall | None:
@@ -142,6 +145,7 @@ class PlainCalls:
             is_modern=is_modern,
             # Before that protocol no call tells.
             shows_pages=is_modern and _shows_pages(params),
+            trace=trace_of(params.get("_meta"), headers),
         )
 
     async def _answer(self, call: PlainCall, caller: Caller) -> bytes:

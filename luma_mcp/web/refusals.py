@@ -1,12 +1,20 @@
 """Errors of the HTTP surface, in the same words and fields as those of the tools."""
 
+import math
 import secrets
 from typing import NamedTuple
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from luma_mcp.errors import InvalidRequest, InvalidToken, LumaMcpError, MissingKey, Unavailable
+from luma_mcp.errors import (
+    InvalidRequest,
+    InvalidToken,
+    LumaMcpError,
+    MissingKey,
+    RateLimited,
+    Unavailable,
+)
 from luma_mcp.telemetry import get_logger
 
 _log = get_logger()
@@ -18,7 +26,12 @@ _ADVICE = {
 }
 
 
-_STATUSES: dict[type[LumaMcpError], int] = {MissingKey: 401, InvalidToken: 401, Unavailable: 503}
+_STATUSES: dict[type[LumaMcpError], int] = {
+    MissingKey: 401,
+    InvalidToken: 401,
+    RateLimited: 429,
+    Unavailable: 503,
+}
 
 
 class SignIn(NamedTuple):
@@ -35,20 +48,19 @@ def refusal(
 
     Args:
         error: What to say.
-        status: 401 for a missing key or a bad token, 503 for what is out of reach, else 400,
-            unless told otherwise.
+        status: 401 for a missing key or a bad token, 429 for too many requests, 503 for what is
+            out of reach, else 400, unless told otherwise.
         sign_in: Where a client that lacks a key learns how to sign in; None where it shall not.
     """
     status = status or _STATUSES.get(type(error), 400)
     request_id = secrets.token_hex(8)
     _log.info("refused", code=error.code, status=status, request_id=request_id)
-    return JSONResponse(
-        error.fields(request_id),
-        status_code=status,
-        headers={"WWW-Authenticate": _challenge(error, sign_in)}
-        if status == UNAUTHORIZED
-        else None,
-    )
+    headers = {}
+    if status == UNAUTHORIZED:
+        headers["WWW-Authenticate"] = _challenge(error, sign_in)
+    if error.retry_after_seconds is not None:
+        headers["Retry-After"] = str(math.ceil(error.retry_after_seconds))
+    return JSONResponse(error.fields(request_id), status_code=status, headers=headers)
 
 
 def _challenge(error: LumaMcpError, sign_in: SignIn | None) -> str:

@@ -9,6 +9,9 @@ from sse_starlette import EventSourceResponse
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from luma_mcp.errors import Unavailable
+from luma_mcp.web.refusals import refusal
+
 KEEP_ALIVE_SECONDS = 5.0
 _JSON = (b"content-type", b"application/json")
 _EVENTS = [
@@ -53,6 +56,40 @@ class EndedStream:
                 end.cancel()
 
         await self._app(scope, receive_or_end, send)
+
+
+class CutShort:
+    """Answers what the end of the process cuts short, which uvicorn would with a bare 500.
+
+    It cancels what is not answered after LUMA_MCP_SHUTDOWN_SECONDS. A paid call that was cut goes
+    on until Luma has answered, but its caller hears only this.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on; a stream that has begun just ends."""
+        has_begun = False
+
+        async def watch(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        except asyncio.CancelledError:
+            if scope["type"] != "http":
+                raise
+            if not has_begun:
+                error = Unavailable(
+                    "This server had to end before the answer was there.",
+                    advice="If the call was to create something, look with list_generations "
+                    "whether it did before you call again.",
+                )
+                error.retryable = False  # by a program, which would not look
+                await refusal(error)(scope, receive, send)
 
 
 async def send_json(

@@ -30,6 +30,15 @@ from tests.servers import serving
 
 STATM = Path("/proc/self/statm")
 MOST_LOOKS = 100
+# They cost what they cost, but nothing is refused.
+UNREACHED = 10**9
+LIMITS = (
+    "calls_per_minute",
+    "paid_calls_per_minute",
+    "concurrent_calls",
+    "requests_per_minute",
+    "concurrent_requests",
+)
 
 
 def key_of(request: Request) -> str:
@@ -111,7 +120,11 @@ async def waiting(request: Request) -> Response:
 def build(luma: str) -> ASGIApp:
     """Put our own endpoints beside the product, which is reached as directly as it is alone."""
     settings = load_settings(
-        dream_machine_url=luma, public_url=PUBLIC_URL, secret_key=SECRET_KEY, callbacks=False
+        dream_machine_url=luma,
+        public_url=PUBLIC_URL,
+        secret_key=SECRET_KEY,
+        callbacks=False,
+        **dict.fromkeys(LIMITS, UNREACHED),
     )
     product = build_app(settings)
 

@@ -37,6 +37,14 @@ async def running() -> AsyncIterator[Product]:
         yield Product(app, url, clock)
 
 
+async def pass_time(clock: TurnedClock) -> None:
+    """Let a second pass whenever the loop that asks Luma rests, and somebody waits."""
+    while True:
+        await clock.wait_for_sleepers(2)
+        clock.advance(1)
+        await asyncio.sleep(0)
+
+
 async def until(holds: Callable[[], bool]) -> None:
     """Let the server, which runs in the same loop, go on until something holds."""
     while not holds():  # noqa: ASYNC110 - what it waits for is no event

@@ -50,6 +50,7 @@ PATHS = {
 CREATING = tuple(
     name for name, tool in build_tools().items() if "max_cost_usd" in tool.parameters["properties"]
 )
+PRICED = ("create_generation", "generate_image", "reframe_image", "edit_image")
 WAITING, UPLOADING, ESTIMATING = "wait_for_generation", "upload_file", "estimate_cost"
 # By what a tool that works with both APIs is made to use the newer one; None where an id does it.
 NEWER = {
@@ -141,6 +142,11 @@ def _arguments(call: Call) -> Json:
     text, url, more = f"A boat, {order.id}", f"https://example.com/{order.id}", {}
     if call.tool in {*CREATING, UPLOADING}:
         more["wait_seconds"] = PATIENCE if call.waits else 0
+    if call.tool in CREATING and order.serial % 2:
+        # The same text for all callers.
+        more["idempotency_key"] = (
+            f"{call.tool}/{call.era}/{order.serial}/{order.marker == EVERYBODY}"
+        )
     if call.newer and NEWER.get(call.tool):
         more["model"] = NEWER[call.tool]
     arguments = {
@@ -196,9 +202,18 @@ def _greeted_version(call: Call) -> str:
     return GREETED_VERSIONS[(call.caller.number if call.caller else 0) % len(GREETED_VERSIONS)]
 
 
+def _bounds(call: Call) -> dict[str, str]:
+    """Write bounds of costs for what has a price; a job without one would be refused."""
+    return (
+        {"X-Luma-Max-Cost-USD": "5", "X-Luma-Daily-Budget-USD": "1000"}
+        if call.tool in PRICED
+        else {}
+    )
+
+
 def headers_of(call: Call) -> dict[str, str]:
     """Write the headers by which the call is known."""
-    headers = {"Accept": "application/json, text/event-stream", **keys_of(call)}
+    headers = {"Accept": "application/json, text/event-stream", **keys_of(call), **_bounds(call)}
     if call.era == GREETED:
         return headers | {"MCP-Protocol-Version": _greeted_version(call)}
     if call.era == MODERN:

@@ -4,16 +4,24 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
 
+from tests.e2e.requirements import need_program
+from tests.servers import bound_socket, url_of
+
 ROOT = Path(__file__).parents[2]
+CADDYFILE = ROOT / "deploy" / "Caddyfile"
 ENDED = "(it ended)"
+# Given to a process of which coverage learns nothing new: it starts in two thirds of the time.
+UNTRACED = {"COVERAGE_PROCESS_CONFIG": ""}
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 
 
@@ -26,10 +34,10 @@ class Running:
     log: list[str] = field(default_factory=list)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def wrote(self, words: str) -> None:
-        """Wait until it has logged these words."""
+    async def wrote(self, words: str, times: int = 1) -> None:
+        """Wait until it has logged these words, so often."""
         async with self.news:
-            await self.news.wait_for(lambda: any(words in line for line in self.log))
+            await self.news.wait_for(lambda: sum(words in line for line in self.log) >= times)
 
     async def stop(self) -> int:
         """Ask it to end, as a process manager does, and wait."""
@@ -82,11 +90,18 @@ async def serving_process(
     *arguments: str, program: tuple[str, ...] = ("server.py",), port: int = 0, **variables: str
 ) -> AsyncGenerator[Running]:
     """Run the command line until the end of the block; it picks a free port unless given one."""
-    running = Running(await start(*arguments, "--port", str(port), program=program, **variables))
+    process = await start(*arguments, "--port", str(port), program=program, **variables)
+    async with _logged(Running(process)) as running:
+        running.url = await _address(running)
+        yield running
+
+
+@asynccontextmanager
+async def _logged(running: Running) -> AsyncGenerator[Running]:
+    """Read along what the process logs, and end it with the block."""
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_read(running))
         try:
-            running.url = await _address(running)
             yield running
         finally:
             await running.stop()
@@ -97,7 +112,7 @@ async def finished(
 ) -> tuple[int, str, str]:
     """Run the command line to its end; gives its status, output and complaints."""
     process = await start(*arguments, program=program, **variables)
-    out, err = await process.communicate()
+    out, err = await process.communicate(b"")  # which ends its stdin
     assert process.returncode is not None
     return process.returncode, out.decode(), err.decode()
 
@@ -106,3 +121,35 @@ async def fetch(url: str, **headers: str) -> httpx.Response:
     """Get one URL as a browser would."""
     async with httpx.AsyncClient(timeout=60) as browser:
         return await browser.get(url, headers=headers)
+
+
+# Up in a moment, since it has nothing of the product but how it serves.
+LIGHT = ("-m", "tests.e2e.light_server")
+light_server = partial(serving_process, program=LIGHT)
+
+
+@asynccontextmanager
+async def caddy(
+    *upstreams: str, home: Path, bound: socket.socket | None = None, config: Path = CADDYFILE
+) -> AsyncGenerator[Running]:
+    """Run Caddy as we deploy it, before servers at these URLs."""
+    need_program("caddy")
+    with bound or bound_socket() as held:  # nobody else gets the port as long as it is held
+        process = await asyncio.create_subprocess_exec(
+            *("caddy", "run", "--config", str(config), "--adapter", "caddyfile"),
+            env={
+                "LUMA_MCP_SITE": url_of(held),
+                "LUMA_MCP_UPSTREAMS": " ".join(map(address, upstreams)),
+                "PATH": os.environ["PATH"],  # noqa: TID251 - for a child
+                "HOME": str(home),  # where it keeps certificates
+            },
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with _logged(Running(process, url_of(held))) as running:
+            await running.wrote("serving initial configuration")
+            yield running
+
+
+def address(url: str) -> str:
+    """Give host and port of a URL."""
+    return url.removeprefix("http://").partition("/")[0]

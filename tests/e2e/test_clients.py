@@ -17,6 +17,7 @@ from luma_mcp.web.app import build_app
 from tests.clocks import pace_of
 from tests.e2e.clients import fastmcp_client, inspector, mcp_remote, python_sdk_2
 from tests.e2e.clients.journey import Json, Traveller, travel
+from tests.e2e.conftest import pass_time
 from tests.e2e.processes import ROOT, fetch
 from tests.e2e.requirements import need_node_clients, need_python_clients
 from tests.e2e.test_readme import run
@@ -130,14 +131,6 @@ class Witness:
             self.headers |= {name for name, value in headers.items() if KEY in value}
             self.protocols |= {headers.get("mcp-protocol-version", "")} - {""}
         await self._app(scope, receive, send)
-
-
-async def pass_time(clock: TurnedClock) -> None:
-    """Let a second pass whenever the loop that asks Luma rests, and somebody waits."""
-    while True:
-        await clock.wait_for_sleepers(2)
-        clock.advance(1)
-        await asyncio.sleep(0)
 
 
 @asynccontextmanager

@@ -12,10 +12,11 @@ from fastmcp import Client
 from fastmcp.client.transports import StdioTransport, StreamableHttpTransport
 
 from luma_mcp import __version__
+from luma_mcp.sandbox.app import build_sandbox
 from luma_mcp.tools import ALL
-from tests.e2e.processes import ROOT, fetch, finished, serving_process
+from tests.e2e.processes import ROOT, UNTRACED, fetch, finished, serving_process
 from tests.e2e.sign_in import SECRET_KEY, public_process
-from tests.servers import misbehaving
+from tests.servers import misbehaving, serving
 
 FAST = {"LUMA_MCP_SANDBOX_QUEUED_SECONDS": "0", "LUMA_MCP_SANDBOX_DREAMING_SECONDS": "0"}
 
@@ -87,7 +88,8 @@ async def test_the_version_is_printed(program: tuple[str, ...]) -> None:
 
 async def test_another_server_can_serve_the_application() -> None:
     program = ("-m", "uvicorn", "server:app", "--ws", "none")
-    async with serving_process("--no-proxy-headers", "--no-access-log", program=program) as running:
+    options = ("--no-proxy-headers", "--no-access-log")
+    async with serving_process(*options, program=program, **UNTRACED) as running:
         assert (await fetch(f"{running.url}/healthz")).json() == {"status": "alive"}
 
 
@@ -111,10 +113,10 @@ async def test_the_sandbox_runs_alone() -> None:
 
 
 async def test_stdio_serves_one_user_with_the_key_of_the_environment() -> None:
-    async with serving_process("sandbox") as running:
+    async with serving(build_sandbox()) as luma:
         variables = {
             "LUMA_API_KEY": "luma-ada",
-            "LUMA_MCP_DREAM_MACHINE_URL": f"{running.url}/dream-machine/v1",
+            "LUMA_MCP_DREAM_MACHINE_URL": f"{luma}/dream-machine/v1",
         }
         transport = StdioTransport(
             sys.executable, ["server.py", "stdio"], env=variables, cwd=str(ROOT), keep_alive=False
@@ -159,7 +161,7 @@ async def test_a_running_call_ends_well_when_the_server_is_asked_to_stop() -> No
 
 @pytest.mark.parametrize(("trusted", "scheme"), [("", "http"), ("127.0.0.1", "https")])
 async def test_forwarded_headers_count_only_from_a_trusted_proxy(trusted: str, scheme: str) -> None:
-    async with serving_process(LUMA_MCP_TRUSTED_PROXIES=trusted) as running:
+    async with serving_process(LUMA_MCP_TRUSTED_PROXIES=trusted, **UNTRACED) as running:
         page = await fetch(running.url, **{"X-Forwarded-Proto": "https"})
     assert f"{scheme}://{running.url.removeprefix('http://')}/mcp" in page.text
 
@@ -192,12 +194,13 @@ async def test_stdio_takes_no_sandbox() -> None:
 
 
 async def test_the_welcome_names_an_address_that_answers() -> None:
-    async with serving_process("--sandbox", "--host", "0.0.0.0") as running:  # noqa: S104 - the case in question
+    everywhere = ("--host", "0.0.0.0")  # noqa: S104 - the case in question
+    async with serving_process("--sandbox", *everywhere, **UNTRACED) as running:
         assert (await fetch(f"{running.url}/healthz")).status_code == 200
 
 
 async def test_the_welcome_names_where_clients_sign_in() -> None:
-    async with public_process() as (running, url):
+    async with public_process(**UNTRACED) as (running, url):
         assert (await fetch(f"{url}/oauth/mcp")).status_code == 401
         await running.stop()
     log = "".join(running.log)
@@ -217,13 +220,13 @@ async def test_a_memory_to_share_that_cannot_be_used_stops_the_start_with_one_se
 async def test_a_websocket_handshake_puts_no_header_into_the_log() -> None:
     upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
     upgrade |= {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "X-API-Key": "opaque-key-123"}
-    async with serving_process(LUMA_MCP_LOG_LEVEL="debug") as running:
+    async with serving_process(LUMA_MCP_LOG_LEVEL="debug", **UNTRACED) as running:
         await fetch(f"{running.url}/mcp?key=opaque-key-456", **upgrade)
         await running.stop()
     assert "opaque-key" not in "".join(running.log)
 
 
 async def test_over_http_the_key_of_the_environment_is_never_used() -> None:
-    async with serving_process("--sandbox", LUMA_API_KEY="luma-operator") as running:
+    async with serving_process("--sandbox", LUMA_API_KEY="luma-operator", **UNTRACED) as running:
         response = await fetch(f"{running.url}/mcp")
     assert response.status_code == 401

@@ -1,10 +1,15 @@
-"""Many callers at once: no answer and no call of Luma ever carries another caller's key."""
+"""Many callers at once: no answer and no call of Luma ever carries another caller's key.
+
+They call two replicas that share a Redis, through Caddy, with limits, budgets and idempotency keys.
+"""
 
 import asyncio
 import json
+import shutil
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import chain, product
 from urllib.parse import quote
@@ -33,6 +38,7 @@ from tests.e2e.crowd import (
     Call,
     Crowd,
 )
+from tests.e2e.deployment import deployed
 from tests.e2e.echoing_luma import (
     AGENTS_PATH,
     GARBAGE,
@@ -42,19 +48,26 @@ from tests.e2e.echoing_luma import (
     EchoingLuma,
     scene_of,
 )
-from tests.e2e.processes import fetch, serving_process
+from tests.e2e.processes import UNTRACED, Running, fetch, serving_process
+from tests.e2e.requirements import REQUIRE_ALL
 from tests.servers import misbehaving
 
-pytestmark = pytest.mark.timeout(300)  # the machine may be slow
+pytestmark = pytest.mark.timeout(480)  # the machine may be slow
+MANY = "1000000"  # a limit that is kept count of, and never met
+METRICS_TOKEN = "for-whoever-reads-the-metrics"
 VARIABLES = {
     "LUMA_MCP_LEGACY_SSE": "true",
     "LUMA_MCP_LOG_LEVEL": "debug",
     "LUMA_MCP_LOG_FORMAT": "json",
-    # Measuring the server's coverage here too would take it twice as long.
-    "COVERAGE_PROCESS_CONFIG": "",
+    "LUMA_MCP_CALLS_PER_MINUTE": MANY,
+    "LUMA_MCP_PAID_CALLS_PER_MINUTE": MANY,
+    "LUMA_MCP_CONCURRENT_CALLS": MANY,
+    "LUMA_MCP_REQUESTS_PER_MINUTE": MANY,
+    "LUMA_MCP_CONCURRENT_REQUESTS": MANY,
+    "LUMA_MCP_METRICS_TOKEN": METRICS_TOKEN,
 }
-PAGES = ("/", "/healthz", "/readyz")
-PATIENCE_SECONDS = 240  # a call that is never answered would keep the loop, which no signal ends
+PAGES = ("/", "/healthz", "/readyz", "/metrics")
+PATIENCE_SECONDS = 420  # a call that is never answered would keep the loop, which no signal ends
 CALLERS_OF_2024 = CALLERS[::10]
 TOOLS_OF_2024 = (WAITING, "create_generation", *TOOLS[-12:])
 DELETING = ("delete_generation", "delete_file")
@@ -67,6 +80,7 @@ class Run:
     luma: EchoingLuma
     crowd: Crowd
     answers_of_2024: list[Answer] = field(default_factory=list)
+    servers: list[Running] = field(default_factory=list)
     pages: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
 
@@ -97,24 +111,35 @@ async def _over_a_stream_of_2024(url: str, caller: Caller, answers: list[Answer]
             answers.append(Answer(call, 200, said))
 
 
+@asynccontextmanager
+async def _servers(**variables: str) -> AsyncGenerator[tuple[str, list[Running]]]:
+    """Run two replicas behind Caddy, or one server where the machine has no Caddy or no Redis."""
+    if REQUIRE_ALL or all(map(shutil.which, ("caddy", "redis-server"))):
+        async with deployed(**variables) as hosted:
+            yield hosted.url, hosted.replicas
+    else:
+        async with serving_process(**variables, **UNTRACED) as server:
+            yield server.url, [server]
+
+
 async def _run() -> Run:
     luma = EchoingLuma()
-    async with (
-        misbehaving(luma.converse) as upstream,
-        serving_process(
-            program=("server.py",),
-            LUMA_MCP_DREAM_MACHINE_URL=upstream,
-            LUMA_MCP_AGENTS_URL=f"{upstream}{AGENTS_PATH}",
-            **VARIABLES,
-        ) as server,
-    ):
-        run = Run(luma, Crowd(server.url, luma), log=server.log)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(run.crowd.call())
-            for caller in CALLERS_OF_2024:
-                tasks.create_task(_over_a_stream_of_2024(server.url, caller, run.answers_of_2024))
-        for page in PAGES:
-            run.pages.append((await fetch(f"{server.url}{page}")).text)
+    async with misbehaving(luma.converse) as upstream:
+        upstreams = {
+            "LUMA_MCP_DREAM_MACHINE_URL": upstream,
+            "LUMA_MCP_AGENTS_URL": f"{upstream}{AGENTS_PATH}",
+        }
+        async with _servers(**upstreams, **VARIABLES) as (url, servers):
+            run = Run(luma, Crowd(url, luma))
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(run.crowd.call())
+                for caller in CALLERS_OF_2024:
+                    tasks.create_task(_over_a_stream_of_2024(url, caller, run.answers_of_2024))
+            token = f"Bearer {METRICS_TOKEN}"
+            for server, page in product(servers, PAGES):
+                run.pages.append((await fetch(f"{server.url}{page}", Authorization=token)).text)
+            run.servers.extend(servers)
+        run.log.extend(line for server in servers for line in server.log)
     return run
 
 

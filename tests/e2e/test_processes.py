@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.e2e.processes import fetch, serving_process
+from tests.e2e.processes import UNTRACED, fetch, serving_process
 from tests.e2e.requirements import need_program
 from tests.e2e.test_first_light import call, connect
 from tests.e2e.test_readme import run
@@ -20,9 +20,10 @@ TRY = re.compile(r"^ *Try +(curl .*?)\n +Page ", re.DOTALL | re.MULTILINE)
 @pytest.fixture
 async def endpoint() -> AsyncIterator[str]:
     """`luma-mcp` in front of a `luma-mcp sandbox` that is done at once."""
-    async with serving_process("sandbox", program=("-m", "luma_mcp"), **FAST) as sandbox:
-        luma = {"LUMA_MCP_DREAM_MACHINE_URL": f"{sandbox.url}/dream-machine/v1"}
-        async with serving_process(program=("-m", "luma_mcp"), **luma) as server:
+    program = ("-m", "luma_mcp")
+    async with serving_process("sandbox", program=program, **FAST, **UNTRACED) as sandbox:
+        luma = {"LUMA_MCP_DREAM_MACHINE_URL": f"{sandbox.url}/dream-machine/v1", **UNTRACED}
+        async with serving_process(program=program, **luma) as server:
             assert server.url != sandbox.url
             yield f"{server.url}/mcp"
 
@@ -60,7 +61,7 @@ async def test_two_users_each_get_the_video_that_they_asked_for(endpoint: str) -
 
 async def test_the_line_to_try_of_the_welcome_makes_a_video() -> None:
     need_program("curl")
-    async with serving_process("--sandbox") as running:
+    async with serving_process("--sandbox", **UNTRACED) as running:
         await running.wrote("  Page ")
         found = TRY.search("".join(running.log))
         assert found

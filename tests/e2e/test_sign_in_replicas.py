@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import httpx
 from redis.asyncio import Redis
 
+from tests.e2e.processes import UNTRACED
 from tests.e2e.sign_in import (
     PATH,
     SECRET_KEY,
@@ -32,15 +33,19 @@ PUBLIC = "http://127.0.0.1:7778"
 ENDPOINT = PUBLIC + PATH
 KEY, AGENTS_KEY = "luma-5ec2e7aa-b077", "luma-api-5ec2e7aa-b077"
 WRONG_KEY = "luma-api-revoked-5ec2e7aa-b077"
+# What a process shares about sign-ins, and how often somebody may ask.
+NAME = re.compile(r"luma-mcp:(highest:[0-9a-f]{64}|\{[a-z_]+/[0-9a-f]{64}/[0-9]+/1/minute\}(/-1)?)")
 BOTH = {"dream_machine_key": KEY, "agents_key": AGENTS_KEY}
 
 
 @asynccontextmanager
-async def replicas(**variables: str) -> AsyncGenerator[tuple[str, str]]:
-    """Run two processes of one public server; gives where each listens."""
+async def replicas(redis_url: str | None = None) -> AsyncGenerator[tuple[str, str]]:
+    """Serve one public server from this process and another; gives where each listens."""
+    options = {"redis_url": redis_url} if redis_url else {}
+    variables = {"LUMA_MCP_REDIS_URL": redis_url} if redis_url else {}
     async with (
-        public_process(PUBLIC, **variables) as (_, first),
-        public_process(PUBLIC, **variables) as (_, second),
+        product(public_url=PUBLIC, secret_key=SECRET_KEY, **options) as first,
+        public_process(PUBLIC, **variables, **UNTRACED) as (_, second),
     ):
         yield first, second
 
@@ -66,7 +71,7 @@ async def test_a_sign_in_may_go_to_another_process_at_every_step() -> None:
 async def test_what_one_process_has_seen_no_other_takes_again() -> None:
     async with (
         redis_server() as engine,
-        replicas(LUMA_MCP_REDIS_URL=engine) as (first, second),
+        replicas(engine) as (first, second),
         visitor(first) as one,
         visitor(second) as other,
     ):
@@ -89,7 +94,7 @@ async def _kept_in(engine: str) -> int:
     async with Redis.from_url(engine, decode_responses=True) as shared:
         names = [name async for name in shared.scan_iter()]
         for name in names:
-            assert re.fullmatch("luma-mcp:(count|highest):[0-9a-f]{64}", name)
+            assert NAME.fullmatch(name), name
             assert re.fullmatch("[0-9]{1,16}", await shared.get(name))
             assert await shared.ttl(name) > 0
     return len(names)
@@ -120,7 +125,8 @@ async def test_behind_a_proxy_that_ends_tls_the_cookie_is_the_servers_alone() ->
 
 
 async def test_nothing_secret_of_a_sign_in_is_logged() -> None:
-    async with public_process(LUMA_MCP_LOG_LEVEL="debug") as (running, url), visitor() as http:
+    variables = {"LUMA_MCP_LOG_LEVEL": "debug", **UNTRACED}
+    async with public_process(**variables) as (running, url), visitor() as http:
         secrets = await _all_that_can_happen(http, url + PATH)
         await running.stop()
         assert running.process.stdout is not None

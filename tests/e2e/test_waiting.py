@@ -4,7 +4,8 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
@@ -19,8 +20,8 @@ from luma_mcp.sandbox.app import build_sandbox
 from luma_mcp.sandbox.clock import TurnedClock
 from luma_mcp.web.streams import KEEP_ALIVE_SECONDS, keep_alive_every
 from tests.clocks import pace_of
-from tests.e2e.conftest import Product, until
-from tests.e2e.processes import ROOT, fetch, serving_process, start
+from tests.e2e.conftest import Product, pass_time, until
+from tests.e2e.processes import ROOT, UNTRACED, fetch, serving_process, start
 from tests.e2e.test_first_light import ERAS, call, connect
 from tests.messages import META
 from tests.sandbox.clips import decode
@@ -122,11 +123,19 @@ class Stdio:
         return said
 
 
-async def speak_with(luma: str) -> Stdio:
+async def speak_with(luma: str, **variables: str) -> Stdio:
     """Start the server in front of this Luma, and greet it."""
-    stdio = Stdio(await start("stdio", LUMA_API_KEY="luma-ada", LUMA_MCP_DREAM_MACHINE_URL=luma))
+    own = {"LUMA_API_KEY": "luma-ada", "LUMA_MCP_DREAM_MACHINE_URL": luma}
+    stdio = Stdio(await start("stdio", **own, **variables))
     await stdio.greet()
     return stdio
+
+
+@asynccontextmanager
+async def sandbox_of(clock: TurnedClock) -> AsyncGenerator[str]:
+    """Serve a Dream Machine whose jobs go by this clock; gives its URL."""
+    async with serving(build_sandbox(clock=clock)) as url:
+        yield f"{url}/dream-machine/v1"
 
 
 class SlowLuma:
@@ -214,86 +223,76 @@ async def test_a_picture_is_waited_for_without_being_asked(running: Product, era
 
 
 async def test_stdio_tells_progress_too() -> None:
-    progress = Progress()
-    async with serving_process("sandbox", LUMA_MCP_SANDBOX_QUEUED_SECONDS="0") as luma:
-        variables = {
-            "LUMA_API_KEY": "luma-ada",
-            "LUMA_MCP_DREAM_MACHINE_URL": f"{luma.url}/dream-machine/v1",
-        }
+    progress, clock = Progress(), TurnedClock()
+    async with sandbox_of(clock) as luma, asyncio.TaskGroup() as tasks:
+        variables = {"LUMA_API_KEY": "luma-ada", "LUMA_MCP_DREAM_MACHINE_URL": luma}
         transport = StdioTransport(
             sys.executable, ["server.py", "stdio"], env=variables, cwd=str(ROOT), keep_alive=False
         )
-        arguments = {"prompt": "A paper boat [sandbox:seconds=1]", "wait_seconds": 45}
+        arguments = {"prompt": "A paper boat", "wait_seconds": 45}
         async with Client(transport) as ada:
-            result = await ada.call_tool("create_generation", arguments, progress_handler=progress)
-    assert result.structured_content is not None
-    assert result.structured_content["state"] == "completed"
-    assert progress.states[0] == "Dreaming"
+            making = tasks.create_task(
+                ada.call_tool("create_generation", arguments, progress_handler=progress)
+            )
+            await progress.reached(1)
+            clock.advance(60)
+            job = (await making).structured_content
+    assert job is not None
+    assert job["state"] == "completed"
+    assert progress.states[0] == "Queued"
     assert progress.states[-1] == "Completed"
     assert progress.seconds == sorted(set(progress.seconds))
 
 
-async def test_a_client_with_a_limit_of_its_own_gets_a_handle_before_it() -> None:
-    async with (
-        serving_process("--sandbox") as running,
-        connect(f"{running.url}/mcp", "luma-ada") as ada,
-    ):
+async def test_a_client_with_a_limit_of_its_own_gets_a_handle_before_it(running: Product) -> None:
+    async with connect(running.endpoint, "luma-ada") as ada:
         job_id = (await call(ada, "create_generation", prompt=FOREVER))["id"]
+        began, passing = running.clock.now(), asyncio.create_task(pass_time(running.clock))
         job = await wait(ada, job_id, 8, timeout=10)
+        passing.cancel()
+    assert 8 <= (running.clock.now() - began).total_seconds() < 10
     assert (job["id"], job["is_final"]) == (job_id, False)
     assert f"call wait_for_generation with generation_id {job_id}" in job["next_step"]
     assert "do not create it again" in job["next_step"]
 
 
-@pytest.mark.parametrize("era", ERAS)
-async def test_on_sigterm_waits_end_at_once_with_their_handle(era: str) -> None:
-    progress, making_progress = Progress(), Progress()
-    async with (
-        serving_process("--sandbox", **PATIENT) as running,
-        connect(f"{running.url}/mcp", "luma-ada", era) as ada,
-        connect(f"{running.url}/mcp", "luma-bob", era) as bob,
-        asyncio.TaskGroup() as tasks,
-    ):
-        await ada.list_tools()  # the schemas that a client checks answers by, while they last
-        await bob.list_tools()
-        job_id = (await call(ada, "create_generation", prompt=FOREVER))["id"]
-        waiting = tasks.create_task(wait(ada, job_id, 600, progress_handler=progress))
-        arguments = {"prompt": FOREVER, "wait_seconds": 600}
-        making = tasks.create_task(
-            bob.call_tool("create_generation", arguments, progress_handler=making_progress)
-        )
-        await progress.reached(1)
-        await making_progress.reached(1)
-        stopping = tasks.create_task(running.stop())
-        job, made = await waiting, (await making).structured_content
-        assert await stopping == -15
-    assert made is not None
-    assert (job["id"], job["is_final"], made["is_final"]) == (job_id, False, False)
-    assert made["id"] in made["next_step"]
-
-
-async def test_on_sigterm_a_wait_over_a_stream_of_2024_ends_and_so_does_the_stream() -> None:
-    progress = Progress()
+async def test_on_sigterm_waits_end_at_once_with_their_handle() -> None:
+    """In each protocol; the stream of 2024 ends as well, though its client would still listen."""
     async with (
         serving_process("--sandbox", LUMA_MCP_LEGACY_SSE="true", **PATIENT) as running,
+        AsyncExitStack() as stack,
         asyncio.TaskGroup() as tasks,
     ):
-        transport = SSETransport(f"{running.url}/sse", headers={"X-API-Key": "luma-ada"})
-        async with Client(transport) as ada:
-            await ada.list_tools()
-            job_id = (await call(ada, "create_generation", prompt=FOREVER))["id"]
-            waiting = tasks.create_task(wait(ada, job_id, 600, progress_handler=progress))
+        stream = SSETransport(f"{running.url}/sse", headers={"X-API-Key": "luma-2024"})
+        streaming = [connect(f"{running.url}/mcp", f"luma-{era}", era) for era in ERAS]
+        under_way = []
+        for caller in (Client(stream), *streaming):
+            await stack.enter_async_context(caller)
+            await caller.list_tools()  # the schemas that it checks answers by, while they last
+            job_id = (await call(caller, "create_generation", prompt=FOREVER))["id"]
+            progress, making_progress = Progress(), Progress()
+            waiting = tasks.create_task(wait(caller, job_id, 600, progress_handler=progress))
+            arguments = {"prompt": FOREVER, "wait_seconds": 600}
+            making = tasks.create_task(
+                caller.call_tool("create_generation", arguments, progress_handler=making_progress)
+            )
             await progress.reached(1)
-            stopping = tasks.create_task(running.stop())
-            assert (await waiting)["id"] == job_id
-            assert await stopping == -15  # though its client would still listen
+            await making_progress.reached(1)
+            under_way.append((job_id, waiting, making))
+        stopping = tasks.create_task(running.stop())
+        for job_id, waiting, making in under_way:
+            job, made = await waiting, (await making).structured_content
+            assert made is not None
+            assert (job["id"], job["is_final"], made["is_final"]) == (job_id, False, False)
+            assert made["id"] in made["next_step"]
+        assert await stopping == -15
 
 
 async def test_on_sigterm_a_wait_over_stdio_ends_with_its_handle() -> None:
-    arguments = {"prompt": FOREVER, "wait_seconds": 600}
+    arguments = {"prompt": "A paper boat", "wait_seconds": 600}
     params = {"name": "create_generation", "arguments": arguments, "_meta": {"progressToken": 7}}
-    async with serving_process("sandbox") as luma:
-        stdio = await speak_with(f"{luma.url}/dream-machine/v1")
+    async with sandbox_of(TurnedClock()) as luma:  # whose time stands still
+        stdio = await speak_with(luma)
         await stdio.say({"id": 2, "method": "tools/call", "params": params})
         assert (await stdio.hear())["method"] == "notifications/progress"
         stdio.process.terminate()
@@ -302,9 +301,14 @@ async def test_on_sigterm_a_wait_over_stdio_ends_with_its_handle() -> None:
     assert result["structuredContent"]["id"] in result["structuredContent"]["next_step"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_an_idle_server_over_stdio_ends_by_the_signal(number: signal.Signals) -> None:
-    stdio = await speak_with("http://127.0.0.1:9")
+async def test_an_idle_server_over_stdio_ends_by_the_signal() -> None:
+    async with asyncio.TaskGroup() as tasks:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            tasks.create_task(_ends_by(number))
+
+
+async def _ends_by(number: signal.Signals) -> None:
+    stdio = await speak_with("http://127.0.0.1:9", **UNTRACED)
     stdio.process.send_signal(number)
     assert await stdio.process.wait() == -number
 
@@ -329,7 +333,7 @@ async def test_on_sigterm_a_paid_call_over_stdio_is_seen_through_though_it_was_c
 async def test_a_paid_call_that_comes_over_stdio_after_sigterm_is_answered() -> None:
     slow = SlowLuma()
     async with misbehaving(slow) as luma:
-        stdio = await speak_with(luma)
+        stdio = await speak_with(luma, **UNTRACED)
         stdio.process.terminate()
         await stdio.say(create(1))
         await slow.asked.wait()

@@ -79,6 +79,8 @@ async def staged(row: Row, era: str = MODERN) -> AsyncGenerator[Stage]:
                 agents_url=f"{luma}{AGENTS_PATH}",
                 upstream_timeout_seconds=row.seconds,
                 upstream_connections=row.slots,
+                calls_per_minute=0,
+                paid_calls_per_minute=0,
             ) as (app, url),
             AsyncExitStack() as clients,
         ):

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import cache
 
 import httpx
 import pytest
@@ -85,6 +86,7 @@ def _indexed(last: int) -> Value:
     )
 
 
+@cache  # Hypothesis takes longer to make a strategy than to draw from it
 def _value(operation: Operation, model: str, name: str) -> Value:
     """Draw a value for a parameter that takes any of its type."""
     is_newer = MODELS[model].api is AGENTS

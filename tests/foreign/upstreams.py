@@ -80,7 +80,13 @@ async def open_door(
     pace = Pace(clock or HastyClock(STEPS_OF_A_LOOK), spread=lambda: 0.0)
     with faults.listening():
         async with serving(upstream) as url:
-            settings = load_settings(dream_machine_url=url + PREFIX, agents_url=url + AGENTS_PREFIX)
+            settings = load_settings(
+                dream_machine_url=url + PREFIX,
+                agents_url=url + AGENTS_PREFIX,
+                calls_per_minute=0,
+                paid_calls_per_minute=0,
+                requests_per_minute=0,
+            )
             app = build_app(settings, pace=pace)
             if on_a_socket:
                 async with serving(app) as own_url, httpx.AsyncHTTPTransport() as transport:

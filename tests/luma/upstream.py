@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from luma_mcp.luma.apis import DREAM_MACHINE, Api
-from luma_mcp.luma.sending import Sender
+from luma_mcp.luma.sending import Sender, Witness
 from luma_mcp.luma.transport import open_client
 from tests.servers import misbehaving
 
@@ -118,6 +118,7 @@ async def open_sender(
     timeout_seconds: float = 30.0,
     slots: asyncio.Semaphore | None = None,
     api: Api = DREAM_MACHINE,
+    witness: Witness | None = None,
 ) -> AsyncGenerator[Sender]:
     """Open the real client; pauses are written down instead of slept."""
 
@@ -128,4 +129,13 @@ async def open_sender(
 
     slots = slots or asyncio.Semaphore(4)
     async with open_client(4, timeout_seconds) as client:
-        yield Sender(client, slots, url, timeout_seconds, api=api, sleep=pause, jitter=lambda: 1.0)
+        yield Sender(
+            client,
+            slots,
+            url,
+            timeout_seconds,
+            api=api,
+            sleep=pause,
+            jitter=lambda: 1.0,
+            witness=witness,
+        )

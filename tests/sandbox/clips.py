@@ -4,7 +4,6 @@ import io
 from dataclasses import dataclass
 
 import av
-from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -14,7 +13,7 @@ class Clip:
     codec: str
     pixel_format: str
     size: tuple[int, int]
-    frames: list[Image.Image]
+    frames: list[av.VideoFrame]
     seconds: float
     sound: bool
 
@@ -23,7 +22,7 @@ def decode(content: bytes) -> Clip:
     """Read every frame of an MP4 file."""
     with av.open(io.BytesIO(content)) as container:
         stream = container.streams.video[0]
-        frames = [frame.to_image() for frame in container.decode(stream)]
+        frames = list(container.decode(stream))
         codec = stream.codec_context
         return Clip(
             codec=codec.name,

@@ -67,6 +67,7 @@ async def test_a_new_video_is_answered_in_fields_that_a_program_can_read(
         "failure": None,
         "estimated_cost_usd": 0.24,
         "warnings": [],
+        "replayed": False,
     }
 
 

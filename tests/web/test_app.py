@@ -10,6 +10,7 @@ from sse_starlette.sse import AppStatus
 
 from luma_mcp.settings import load_settings
 from luma_mcp.web.app import build_app
+from tests.engines import redis_server
 from tests.servers import misbehaving, product, serving
 from tests.web.conftest import PING
 
@@ -35,6 +36,24 @@ async def test_the_server_is_not_ready_while_luma_is_out_of_reach() -> None:
     assert response.status_code == 503
     assert response.json()["luma_reachable"] is False
     assert alive.status_code == 200
+
+
+async def test_a_server_whose_shared_store_is_out_of_reach_is_ready_and_says_so() -> None:
+    async with (
+        redis_server() as engine,
+        product(redis_url=engine) as url,
+        httpx.AsyncClient(base_url=url) as client,
+    ):
+        whole = await client.get("/readyz")
+    async with product(redis_url=engine) as url, httpx.AsyncClient(base_url=url) as client:
+        alone = await client.get("/readyz")
+    assert (whole.status_code, alone.status_code) == (200, 200)
+    assert whole.json() == {"status": "ready", "luma_reachable": True, "shared_store": "ok"}
+    assert alone.json() == {
+        "status": "degraded",
+        "luma_reachable": True,
+        "shared_store": "unreachable",
+    }
 
 
 async def test_a_callback_that_was_never_asked_for_is_answered_too(

@@ -6,11 +6,18 @@ import httpx
 import pytest
 from mcp.types import LATEST_PROTOCOL_VERSION
 
+from luma_mcp.errors import InvalidRequest
+from luma_mcp.orders import Allowance
 from luma_mcp.settings import load_settings
 from luma_mcp.web.authentication import KeyVerifier
 from tests.web.conftest import PING, answer_in
 
 AGENTS_KEY = "luma-api-0123456789"
+BOUNDS = ("X-Luma-Max-Cost-USD", "X-Luma-Daily-Budget-USD")
+NO_AMOUNTS = (
+    *("cheap", "-1", "+1", "1e3", "nan", "inf", "$1", "1,5", "1, 1", ".5", "1.", "0x1"),
+    *("0.0000001", "1234567890", "1 2"),
+)
 
 
 async def credits_of(browser: httpx.AsyncClient, headers: dict[str, str]) -> dict[str, Any]:
@@ -117,6 +124,7 @@ async def test_a_value_that_cannot_be_a_key_is_refused_without_repeating_it(
         ("X-MCP-Toolsets", "videos,movies"),
         ("X-MCP-Readonly", "perhaps"),
         ("X-Luma-Previews", "perhaps"),
+        *((name, value) for name in BOUNDS for value in NO_AMOUNTS),
     ],
 )
 async def test_a_switch_with_an_unknown_value_is_refused(
@@ -216,3 +224,47 @@ async def test_the_principal_is_a_hash_and_the_token_holds_no_key() -> None:
 
 async def test_the_verifier_takes_nothing_for_a_token_without_a_key() -> None:
     assert await KeyVerifier(load_settings()).verify_token("  ") is None
+
+
+def allowance_in(*headers: tuple[str, str]) -> Allowance:
+    token = KeyVerifier(load_settings()).verify_headers([("x-api-key", "luma-ada"), *headers])
+    assert token is not None
+    return token.access.allowance
+
+
+@pytest.mark.parametrize(
+    ("value", "usd"),
+    [("0", 0), ("0.5", 0.5), (" 20 ", 20), ("0.000001", 0.000001), ("999999999", 999999999)],
+)
+def test_a_caller_says_in_headers_what_jobs_may_cost(value: str, usd: float) -> None:
+    cost, budget = (name.lower() for name in BOUNDS)
+    assert allowance_in((cost, value)) == Allowance(max_cost_usd=usd)
+    assert allowance_in((budget, value)) == Allowance(daily_budget_usd=usd)
+    assert allowance_in((cost, value), (cost, value)) == Allowance(max_cost_usd=usd)
+
+
+def test_an_empty_bound_is_none() -> None:
+    assert allowance_in(*((name.lower(), "") for name in BOUNDS)) == Allowance()
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_two_bounds_or_what_only_looks_like_one_are_refused(name: str) -> None:
+    for values in (("1", "2"), ("1", "two"), ("²",)):
+        headers = ((name.lower(), value) for value in values)
+        with pytest.raises(InvalidRequest, match=f"{name} holds no amount in US dollars, or more"):
+            allowance_in(*headers)
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+async def test_what_a_header_says_holds_for_its_request_alone(
+    browser: httpx.AsyncClient, name: str
+) -> None:
+    call = {**PING, "params": {"name": "create_generation", "arguments": {"prompt": "A boat"}}}
+    headers = {"X-API-Key": f"luma-{name}"}
+    for bound, is_error in (("0.5", True), ("0.71", False), ("", False)):
+        response = await browser.post("/mcp", json=call, headers={**headers, name: bound})
+        answer = answer_in(response)
+        assert answer["isError"] is is_error
+        if is_error:
+            assert answer["structuredContent"]["code"] == "refused_by_policy"
+            assert name in answer["structuredContent"]["message"]

@@ -1,0 +1,1 @@
+"""Load: many agents on several replicas, run by hand (`make load`)."""
