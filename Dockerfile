@@ -1,20 +1,26 @@
-# The server as a small image: locked dependencies, no build step, run as nobody.
-FROM python:3.13-slim AS dependencies
+# The server as a small image: locked dependencies, no build step, run as nobody, writes nothing.
+FROM python:3.13.9-slim-trixie AS dependencies
 COPY requirements.lock ./
 RUN python -m venv /opt/luma-mcp && \
-    /opt/luma-mcp/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements.lock
+    /opt/luma-mcp/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements.lock && \
+    /opt/luma-mcp/bin/pip uninstall --yes pip
 
-FROM python:3.13-slim
+FROM python:3.13.9-slim-trixie
+LABEL org.opencontainers.image.title="luma-mcp" \
+      org.opencontainers.image.description="The MCP server for Luma's video and image generation" \
+      org.opencontainers.image.licenses="MIT"
 COPY --from=dependencies /opt/luma-mcp /opt/luma-mcp
 COPY luma_mcp /opt/luma-mcp/app/luma_mcp
+RUN python -m compileall -q /opt/luma-mcp/app
 ENV PATH=/opt/luma-mcp/bin:$PATH \
     PYTHONPATH=/opt/luma-mcp/app \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     LUMA_MCP_HOST=0.0.0.0 \
     LUMA_MCP_LOG_FORMAT=json
-USER nobody
+USER 65534:65534
 EXPOSE 8000
-HEALTHCHECK --interval=15s --timeout=5s --start-period=20s \
-  CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=5s --start-period=30s \
+  CMD ["python", "-S", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8000, timeout=4); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
 ENTRYPOINT ["python", "-m", "luma_mcp"]
