@@ -136,6 +136,7 @@ def _pool_for(url: str, timeout_seconds: float) -> "BlockingConnectionPool":
     from redis.asyncio import BlockingConnectionPool, ConnectionError  # noqa: A004, PLC0415
     from redis.asyncio.retry import Retry  # noqa: PLC0415
     from redis.backoff import NoBackoff  # noqa: PLC0415
+    from redis.exceptions import ReadOnlyError  # noqa: PLC0415
 
     scheme, rest = url.split("://", 1)
     return BlockingConnectionPool.from_url(
@@ -144,8 +145,9 @@ def _pool_for(url: str, timeout_seconds: float) -> "BlockingConnectionPool":
         timeout=timeout_seconds,
         socket_connect_timeout=timeout_seconds,
         socket_timeout=timeout_seconds,
-        # Once more for a connection that broke; what was too slow would only be waited for twice.
-        retry=Retry(NoBackoff(), 1, (ConnectionError,)),
+        # Once more for a connection that broke, or that leads to what is no primary any more;
+        # what was too slow would only be waited for twice.
+        retry=Retry(NoBackoff(), 1, (ConnectionError, ReadOnlyError)),
         # With version 3, redis-py 8.1 takes a connection that was closed meanwhile for a good one.
         protocol=2,
         driver_info=None,

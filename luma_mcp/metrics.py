@@ -261,6 +261,13 @@ class Metrics:
         self._counters["luma_mcp_jobs_created_usd_total"].labels(model).inc(usd or 0.0)
 
     @_harmless
+    def expect(self, products: Iterable[str]) -> None:
+        """Begin at zero with jobs of these: Prometheus sees no growth in what begins with 1."""
+        for product in products:
+            self._counters["luma_mcp_jobs_created_total"].labels(product)
+            self._counters["luma_mcp_jobs_created_usd_total"].labels(product)
+
+    @_harmless
     def replayed(self) -> None:
         """Count that an idempotency key was answered with the job that it made before."""
         self._counters["luma_mcp_replays_total"].inc()

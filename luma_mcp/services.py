@@ -18,6 +18,7 @@ from luma_mcp.limiting import Limits
 from luma_mcp.luma.agents import Agents
 from luma_mcp.luma.agents_models import File
 from luma_mcp.luma.apis import AGENTS, APIS, DREAM_MACHINE, Api
+from luma_mcp.luma.catalogue import MODELS
 from luma_mcp.luma.dream_machine import DreamMachine
 from luma_mcp.luma.ids import api_of_id, checked_id
 from luma_mcp.luma.jobs import UNKNOWN_STATE, Job
@@ -394,6 +395,7 @@ async def open_services(
         tracing: What makes spans, by default as the settings say; likewise.
     """
     metrics, tracing = metrics or Metrics(), tracing or open_tracing(settings)
+    metrics.expect(MODELS)
     witness = Witness(metrics, tracing)
     connections = settings.upstream_connections
     seconds = settings.upstream_timeout_seconds

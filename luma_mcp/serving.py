@@ -166,6 +166,8 @@ def serve(build: Build, settings: Settings, welcome: str) -> None:
     greeting = welcome.format(base=settings.public_url or local, local=local, sign_in=sign_in)
     greet = partial(sys.stderr.write, greeting)
     if settings.workers == 1:
+        # Nobody could take its place: it ends in order, and who runs it starts it anew.
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
         _run(build, settings, bound, greet)
         return
     if settings.redis_url is None:

@@ -240,7 +240,7 @@ class Settings(BaseSettings):
         description="requests from one address to the MCP endpoints in a minute; 0 for no limit",
     )
     concurrent_requests: int = Field(
-        default=1000,
+        default=5000,
         ge=0,
         description="requests from one address to the MCP endpoints at once; 0 for no limit",
     )

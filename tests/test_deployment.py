@@ -339,6 +339,7 @@ def test_the_entry_for_the_registry_says_what_is_so() -> None:
     said = entry()
     assert said["$schema"] == SCHEMA
     assert re.fullmatch(r"[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+", said["name"])
+    assert f"<!-- mcp-name: {said['name']} -->" in (ROOT / "README.md").read_text()
     assert 1 <= len(said["description"]) <= 100
     (package,) = said["packages"]
     assert said["version"] == package["version"] == __version__

@@ -235,6 +235,22 @@ async def test_an_engine_that_hangs_up_is_tried_twice_at_most(answers: bytes) ->
     assert len(errors) < impostor.visits <= 2 * (len(errors) + 1)
 
 
+async def test_an_engine_that_is_no_primary_any_more_is_looked_for_anew() -> None:
+    visits = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal visits
+        visits += 1
+        demoted = visits == 1
+        while await reader.read(1000):
+            writer.write(b"-READONLY This is a replica.\r\n" if demoted else b"$-1\r\n")
+        writer.close()
+
+    async with misbehaving(answer) as url, connected(url.replace("http", "redis")) as engine:
+        assert await RedisLedger(engine).keep("a", "x", 60) is None
+    assert visits == 2
+
+
 async def test_an_engine_that_may_not_write_is_unavailable(engine_url: str) -> None:
     async with (
         connected(engine_url, pause_seconds=0) as engine,

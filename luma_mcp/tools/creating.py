@@ -42,8 +42,9 @@ IdempotencyKey = Annotated[
     Annotated[str, AfterValidator(_key)] | None,
     Field(
         json_schema_extra={"pattern": f"^{_KEY.pattern}$"},
-        description="A text of your own for this job: repeat the call with it after a time-out or "
-        "error, and no second job is made. Kept for 24 hours.",
+        description="A text of your own for this job: repeat the call with the same text and "
+        "arguments after a time-out or error, and no second job is made. Another job needs another "
+        "text. Kept for 24 hours.",
     ),
 ]
 

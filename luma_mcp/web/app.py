@@ -10,7 +10,6 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
@@ -34,6 +33,7 @@ from luma_mcp.web.callbacks import hear
 from luma_mcp.web.emulator import build_emulator
 from luma_mcp.web.envelope import Envelope
 from luma_mcp.web.guards import HostOriginGuard, TrimmedHeaders
+from luma_mcp.web.health import alive, ready
 from luma_mcp.web.home import Home
 from luma_mcp.web.limits import BoundedBodies, LimitedRequests
 from luma_mcp.web.metrics import MetricsPage
@@ -51,28 +51,6 @@ class _AsMcp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         place = {"path": MCP_PATH, "raw_path": MCP_PATH.encode()}
         await self._app({**scope, **place}, receive, send)
-
-
-async def _alive(_request: Request) -> Response:
-    return JSONResponse({"status": "alive"})
-
-
-async def _ready(request: Request) -> Response:
-    """Say whether to send more calls here: none while it ends, nor with Luma out of reach."""
-    services = request.app.state.services
-    if services.waiting_room.is_stopping:
-        return JSONResponse({"status": "draining"}, status_code=503)
-    reachable = await services.reachability.check()
-    body: dict[str, str | bool] = {
-        "status": "ready" if reachable else "not ready",
-        "luma_reachable": reachable,
-    }
-    if services.engine is not None:
-        shared = await services.engine.check()
-        body["shared_store"] = "ok" if shared else "unreachable"
-        if reachable and not shared:  # calls with keys work on
-            body["status"] = "degraded"
-    return JSONResponse(body, status_code=200 if reachable else 503)
 
 
 class _Gone:
@@ -197,8 +175,8 @@ def build_app(
         routes=[
             Route("/", home, methods=["GET"]),
             *asset_routes(),
-            Route("/healthz", _alive),
-            Route("/readyz", _ready),
+            Route("/healthz", alive),
+            Route("/readyz", ready),
             Route("/metrics", MetricsPage(settings, metrics), methods=["GET"]),
             Route(f"{callbacks.PATH}/{{token}}", hear, methods=["POST"]),
             Route(MCP_PATH, gate),

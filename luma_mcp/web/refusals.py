@@ -19,6 +19,7 @@ from luma_mcp.telemetry import get_logger
 
 _log = get_logger()
 UNAUTHORIZED = 401
+SERVER_ERROR = -32000  # JSON-RPC 2.0, section 5.1: what a server has defined itself
 _ADVICE = {
     405: "Send each message as a POST.",
     406: "Send the header 'Accept: application/json, text/event-stream'.",
@@ -60,7 +61,14 @@ def refusal(
         headers["WWW-Authenticate"] = _challenge(error, sign_in)
     if error.retry_after_seconds is not None:
         headers["Retry-After"] = str(math.ceil(error.retry_after_seconds))
-    return JSONResponse(error.fields(request_id), status_code=status, headers=headers)
+    body = {**error.fields(request_id), **_as_message(error)}
+    return JSONResponse(body, status_code=status, headers=headers)
+
+
+def _as_message(error: LumaMcpError) -> dict[str, object]:
+    """Say it as an error of JSON-RPC too: of any other body the SDK for Python shows nothing."""
+    text = " ".join(filter(None, (error.message, error.advice)))
+    return {"jsonrpc": "2.0", "id": None, "error": {"code": SERVER_ERROR, "message": text}}
 
 
 def _challenge(error: LumaMcpError, sign_in: SignIn | None) -> str:

@@ -1,9 +1,10 @@
 """The hosted set-up without its containers: Caddy, replicas, and the Redis that they share."""
 
 import asyncio
+import sys
 import tempfile
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -23,28 +24,32 @@ class Deployment:
 
     url: str
     replicas: list[Running]
-    engine: str
 
 
 @asynccontextmanager
 async def deployed(
-    *arguments: str,
+    *,
+    engine: str | None = None,
     replicas: int = 2,
     program: tuple[str, ...] = ("server.py",),
+    python: str = sys.executable,
+    user: str | None = None,
     **variables: str,
 ) -> AsyncGenerator[Deployment]:
-    """Run so many replicas behind Caddy, with these settings besides what such a set-up needs."""
-    async with redis_server() as engine:
-        settings = {"LUMA_MCP_REDIS_URL": engine, **BEHIND_CADDY, **UNTRACED, **variables}
-        processes = (
-            serving_process(*arguments, program=program, **settings) for _ in range(replicas)
-        )
+    """Run so many replicas behind Caddy, with these settings besides what such a set-up needs.
+
+    They share the engine at this URL, or one of their own.
+    """
+    async with nullcontext(engine) if engine else redis_server() as shared:
+        settings = {"LUMA_MCP_REDIS_URL": shared, **BEHIND_CADDY, **UNTRACED, **variables}
+        how = {"program": program, "python": python, "user": user}
+        processes = (serving_process(**how, **settings) for _ in range(replicas))
         with tempfile.TemporaryDirectory() as home:
             async with (
                 side_by_side(*processes) as running,
                 caddy(*(one.url for one in running), home=Path(home)) as proxy,
             ):
-                yield Deployment(proxy.url, running, engine)
+                yield Deployment(proxy.url, running)
 
 
 @asynccontextmanager

@@ -47,12 +47,19 @@ class Running:
 
 
 async def start(
-    *arguments: str, program: tuple[str, ...] = ("server.py",), **variables: str
+    *arguments: str,
+    program: tuple[str, ...] = ("server.py",),
+    python: str = sys.executable,
+    user: str | None = None,
+    **variables: str,
 ) -> asyncio.subprocess.Process:
-    """Start `python server.py`, or another program, with these arguments and settings."""
+    """Start `python server.py`, or another program, with these arguments and settings.
+
+    It runs as this user, which only root can decide; else as ourselves.
+    """
     environment = {name: value for name, value in os.environ.items() if "LUMA" not in name}  # noqa: TID251 - for a child
     return await asyncio.create_subprocess_exec(
-        sys.executable,
+        python,
         *program,
         *arguments,
         cwd=ROOT,
@@ -60,6 +67,8 @@ async def start(
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        user=user if os.geteuid() == 0 else None,
+        extra_groups=[] if user and os.geteuid() == 0 else None,
     )
 
 
@@ -87,10 +96,16 @@ async def _address(running: Running) -> str:
 
 @asynccontextmanager
 async def serving_process(
-    *arguments: str, program: tuple[str, ...] = ("server.py",), port: int = 0, **variables: str
+    *arguments: str,
+    program: tuple[str, ...] = ("server.py",),
+    python: str = sys.executable,
+    user: str | None = None,
+    port: int = 0,
+    **variables: str,
 ) -> AsyncGenerator[Running]:
     """Run the command line until the end of the block; it picks a free port unless given one."""
-    process = await start(*arguments, "--port", str(port), program=program, **variables)
+    how = {"program": program, "python": python, "user": user}
+    process = await start(*arguments, "--port", str(port), **how, **variables)
     async with _logged(Running(process)) as running:
         running.url = await _address(running)
         yield running

@@ -96,6 +96,12 @@ async def test_draining_ends_by_itself() -> None:
         await running.wrote("Finished server process")
 
 
+async def test_a_single_process_that_is_to_be_replaced_ends_in_order() -> None:
+    async with light_server() as running:
+        running.process.send_signal(signal.SIGHUP)
+        assert await running.process.wait() == -signal.SIGTERM
+
+
 async def test_who_presses_ctrl_c_does_not_wait_for_a_balancer() -> None:
     async with light_server(**LONG_DRAIN) as running:
         running.process.send_signal(signal.SIGINT)

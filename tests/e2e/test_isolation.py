@@ -62,8 +62,9 @@ VARIABLES = {
     "LUMA_MCP_CALLS_PER_MINUTE": MANY,
     "LUMA_MCP_PAID_CALLS_PER_MINUTE": MANY,
     "LUMA_MCP_CONCURRENT_CALLS": MANY,
-    "LUMA_MCP_REQUESTS_PER_MINUTE": MANY,
-    "LUMA_MCP_CONCURRENT_REQUESTS": MANY,
+    # All come from one address, which tells nobody apart.
+    "LUMA_MCP_REQUESTS_PER_MINUTE": "0",
+    "LUMA_MCP_CONCURRENT_REQUESTS": "0",
     "LUMA_MCP_METRICS_TOKEN": METRICS_TOKEN,
 }
 PAGES = ("/", "/healthz", "/readyz", "/metrics")

@@ -32,9 +32,12 @@ async def test_the_server_is_not_ready_while_luma_is_out_of_reach() -> None:
         app = build_app(load_settings(dream_machine_url=luma))
         async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
             response = await client.get("/readyz")
+            without_luma = await client.get("/readyz?exclude=luma")
             alive = await client.get("/healthz")
     assert response.status_code == 503
-    assert response.json()["luma_reachable"] is False
+    assert response.json() == {"status": "not ready", "luma_reachable": False}
+    assert without_luma.status_code == 200
+    assert without_luma.json() == {"status": "ready"}
     assert alive.status_code == 200
 
 

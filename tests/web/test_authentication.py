@@ -37,7 +37,9 @@ async def test_without_a_key_every_method_gets_a_401_that_says_how_to_connect(
     assert response.json()["code"] == "missing_key"
     assert "Authorization: Bearer <key>" in response.json()["advice"]
     fields = "code message advice retryable retry_after_seconds request_id generation_id"
-    assert set(response.json()) == set(fields.split())
+    assert set(response.json()) == {*fields.split(), "jsonrpc", "id", "error"}
+    text = f"{response.json()['message']} {response.json()['advice']}"
+    assert response.json()["error"] == {"code": -32000, "message": text}
 
 
 @pytest.mark.parametrize(
