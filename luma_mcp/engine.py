@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from redis.asyncio import BlockingConnectionPool, Redis
 
 _log = get_logger()
-MAX_CONNECTIONS = 16
-TIMEOUT_SECONDS = 2.0
+MAX_CONNECTIONS = 64
+# Longer than a process with more to do than it can keeps anything waiting: that it is busy itself
+# shall not look like an engine that is away.
+TIMEOUT_SECONDS = 5.0
 # After a failure nobody asks for so long: a silent engine would cost every call the time-out.
 PAUSE_SECONDS = 2.0
 _SCHEMES = {"redis": "redis", "rediss": "rediss", "valkey": "redis", "valkeys": "rediss"}

@@ -67,8 +67,7 @@ async def start(
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        user=user if os.geteuid() == 0 else None,
-        extra_groups=[] if user and os.geteuid() == 0 else None,
+        **({"user": user, "extra_groups": []} if user and os.geteuid() == 0 else {}),
     )
 
 

@@ -30,7 +30,9 @@ SETTINGS = {
     "LUMA_MCP_CONCURRENT_REQUESTS": "0",
     "LUMA_MCP_DAILY_BUDGET_USD": "1000",
     "LUMA_MCP_LOG_LEVEL": "warning",
+    "LUMA_MCP_SHUTDOWN_SECONDS": "1",
 }
+SANDBOX = {"LUMA_MCP_SANDBOX_DREAMING_SECONDS": "20", **UNTRACED}
 
 
 def resident_mb(process: Running) -> float:
@@ -58,7 +60,7 @@ def growth_of(samples: Sequence[float]) -> float:
 
 async def load(agents: int, seconds: float) -> tuple[Tally, list[list[float]]]:
     """Let agents live for so long; gives what came of it, and the replicas' memory meanwhile."""
-    async with serving_process("sandbox", program=("-m", "luma_mcp"), **UNTRACED) as luma:
+    async with serving_process("sandbox", program=("-m", "luma_mcp"), **SANDBOX) as luma:
         upstream = {
             "LUMA_MCP_DREAM_MACHINE_URL": f"{luma.url}/dream-machine/v1",
             "LUMA_MCP_AGENTS_URL": f"{luma.url}/agents/v1",

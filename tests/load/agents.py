@@ -19,8 +19,8 @@ ACCEPT = "application/json, text/event-stream"
 TOO_MANY = 429
 LIMITED = "rate_limited"
 LOST = "lost"
-LONGEST_PAUSE_SECONDS = 10.0
-WAIT_SECONDS = 10
+LONGEST_PAUSE_SECONDS = 30.0  # what people and models think for
+WAIT_SECONDS = 45
 MOST_WAITS = 60
 
 Json = dict[str, Any]
@@ -83,9 +83,9 @@ class Agent:
     async def live(self, goes_on: Callable[[], bool]) -> None:
         """Make one video after another; whatever is refused, go on with the next."""
         while goes_on():
+            await asyncio.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS))  # noqa: S311 - no secret
             with suppress(Refused):
                 await self._make_a_video(goes_on)
-            await asyncio.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS))  # noqa: S311 - no secret
 
     async def _make_a_video(self, goes_on: Callable[[], bool]) -> None:
         serial = next(self._numbers)
@@ -128,7 +128,8 @@ class Agent:
         if result.get("isError"):
             limited = data["code"] == LIMITED
             raise self._refused(
-                self._tally.limited if limited else self._tally.failed, data["code"]
+                self._tally.limited if limited else self._tally.failed,
+                f"{data['code']}: {data['message']}",
             )
         self._tally.calls[name] += 1
         self._look_for_others(text)
