@@ -102,6 +102,11 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         self._in_head, self._bytes_of_head = True, 0
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field of the head; one behind the body (RFC 9110 section 6.5.1) is none."""
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Answer the request, unless its head is too large."""
         self._stop_timer()

@@ -1,5 +1,6 @@
 """The Redis or Valkey that several processes of one server share, and whether it can be reached."""
 
+import asyncio
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ TIMEOUT_SECONDS = 5.0
 PAUSE_SECONDS = 2.0
 _SCHEMES = {"redis": "redis", "rediss": "rediss", "valkey": "redis", "valkeys": "rediss"}
 _SETTING = variable_name("redis_url")
+_CHECK = "luma-mcp:check"
 
 
 class Engine:
@@ -53,6 +55,7 @@ class Engine:
         self._pause_seconds = pause_seconds
         self._now = now
         self._silent_until = now()
+        self._checking: asyncio.Task[bool] | None = None
 
     @contextmanager
     def asking(self) -> Generator[None]:
@@ -78,17 +81,30 @@ class Engine:
             _log.info("shared store reachable")
 
     async def check(self) -> bool:
-        """Tell whether it can be reached; asks it, unless it just failed."""
-        try:
-            with self.asking():
-                await self.client.ping()
-        except Unavailable:
-            return False
-        return True
+        """Tell whether it can be reached and written to; asks it, unless it just failed.
+
+        One that is full, or a replica, answers a PING and refuses all that it is here for.
+        """
+        if self._checking is None:
+            self._checking = asyncio.create_task(self._check())
+            self._checking.add_done_callback(self._end_check)
+        # One for all who ask meanwhile: readiness is asked for by anybody, and as often.
+        return await asyncio.shield(self._checking)
 
     async def close(self) -> None:
         """Close all connections."""
         await self.client.aclose()
+
+    async def _check(self) -> bool:
+        try:
+            with self.asking():
+                await self.client.set(_CHECK, 1, ex=60)
+        except Unavailable:
+            return False
+        return True
+
+    def _end_check(self, _checking: asyncio.Task[bool]) -> None:
+        self._checking = None
 
     def _fail(self, error: Exception) -> None:
         self._silent_until = self._now() + self._pause_seconds

@@ -40,7 +40,9 @@ redis.call('EXPIRE', KEYS[1], ARGV[3], 'NX')
 return 1
 """
 _GIVE_BACK = """
-if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('DECRBY', KEYS[1], ARGV[1]) end
+if redis.call('EXISTS', KEYS[1]) == 1 and redis.call('DECRBY', KEYS[1], ARGV[1]) <= 0 then
+  redis.call('DEL', KEYS[1])
+end
 return 1
 """
 
@@ -186,6 +188,8 @@ class MemoryLedger:
         """Take off as `Ledger` says."""
         if kept := self._sums.get(name):
             kept.value -= amount
+            if kept.value <= 0:  # whoever comes with made-up keys leaves nothing
+                del self._sums[name]
 
     def _for(self, seconds: int, value: Value) -> _Kept[Value]:
         return _Kept(value, self._now() + seconds)

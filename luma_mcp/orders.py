@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple, Protocol, Self, TypeVar, cast
 
-from cachetools import TTLCache
 from pydantic_core import to_jsonable_python
 
 from luma_mcp.errors import InvalidRequest, LumaMcpError, RefusedByPolicy, Unavailable, let_go
@@ -43,8 +42,12 @@ MARGIN_SECONDS = 5.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 1.0
 GROWTH = 1.5
-MAX_UNSENT = 10_000
+# When a claim that nothing was sent for is taken back, if the ledger cannot be reached: after so
+# many seconds, and so many more. Beyond so many claims nobody keeps count.
+RELEASE_PAUSES_SECONDS = (3, 10, 30, 60, 120, 300, 600)
+MAX_RELEASES = 10_000
 _MILLIONTHS = 1_000_000
+_ANY_SUM = 2**53
 _SEPARATE = (
     " A further call with this idempotency_key sends nothing; one with a new key makes a new job."
 )
@@ -269,8 +272,7 @@ class Orders:
         self._now = now
         self._tasks: set[asyncio.Task[Any]] = set()
         self._attempts: dict[tuple[str, str], asyncio.Task[_Attempt]] = {}
-        # Claims of which the ledger did not say whether it took them. Nothing was sent for them.
-        self._unsent: TTLCache[tuple[str, str], _Claim] = TTLCache(MAX_UNSENT, KEPT_SECONDS)
+        self._releases: set[asyncio.Task[None]] = set()
 
     async def fill(self, purchase: Purchase) -> Receipt:
         """Have the job made, unless an earlier call with the same idempotency key had.
@@ -313,6 +315,10 @@ class Orders:
         """Wait for orders that nobody waits for any more; each has its deadline."""
         while self._tasks:
             await asyncio.wait(self._tasks)
+        for task in self._releases:
+            task.cancel()
+        if self._releases:
+            await asyncio.wait(self._releases)
 
     # --- Without an idempotency key ------------------------------------------------------------
 
@@ -375,12 +381,11 @@ class Orders:
         return await self._seen_through(running)
 
     async def _claim_and_send(self, name: str, purchase: Purchase) -> _Attempt:
-        where = name, purchase.asked
-        mine = self._unsent.pop(where, None) or _Claim(purchase.asked)
+        mine = _Claim(purchase.asked)
         try:
             other = await self._claim(name, mine, KEPT_SECONDS)
         except Unavailable as error:
-            self._unsent[where] = mine
+            self._release_later(name, mine)  # the ledger may have taken it
             raise _unpromised() from error
         if other is None:
             return await self._send_for(name, mine, purchase)
@@ -427,10 +432,32 @@ class Orders:
 
     async def _release(self, name: str, mine: _Claim) -> None:
         """Take a claim back for which nothing was made; at worst the job is said to be in doubt."""
-        with suppress(Unavailable):
-            for earlier in (mine, mine.doubted()):
-                if await self._ledger.forget(name, earlier.text):
-                    return
+        try:
+            await self._forget(name, mine)
+        except Unavailable:
+            self._release_later(name, mine)
+
+    def _release_later(self, name: str, mine: _Claim) -> None:
+        """Take it back once the ledger can be reached: the same call would be in doubt for a day.
+
+        By its token, which no further call uses: what happens late can only free a claim.
+        """
+        if len(self._releases) < MAX_RELEASES:
+            task = asyncio.create_task(self._keep_releasing(name, mine))
+            self._releases.add(task)
+            task.add_done_callback(self._releases.discard)
+
+    async def _keep_releasing(self, name: str, mine: _Claim) -> None:
+        for seconds in RELEASE_PAUSES_SECONDS:
+            await self._pace.clock.sleep(seconds)
+            with suppress(Unavailable):
+                await self._forget(name, mine)
+                return
+
+    async def _forget(self, name: str, mine: _Claim) -> None:
+        for earlier in (mine, mine.doubted()):
+            if await self._ledger.forget(name, earlier.text):
+                return
 
     async def _give_up(self, name: str, claim: _Claim) -> None:
         """Let a claim be in doubt whose sender is late beyond all bounds: it may have ended."""
@@ -468,7 +495,7 @@ class Orders:
         return job
 
     async def _reserve(self, purchase: Purchase) -> tuple[str, int] | None:
-        """Check what it costs, and add it to the day's sum if there is a budget.
+        """Check what it costs, and add it to the day's sum.
 
         Jobs that fail later stay in the sum: whether Luma gave the credits back, it may say then
         or never.
@@ -480,9 +507,11 @@ class Orders:
             self._metrics.limited(limit)
             raise
         budget, usd = purchase.bounds.daily_budget, purchase.estimate.usd
-        if budget is None or usd is None:
+        if usd is None:
             return None
         name, amount = self._sum_of(purchase.payer), round(usd * _MILLIONTHS)
+        if budget is None:
+            return await self._note(name, amount)
         try:
             most = round(budget.usd * _MILLIONTHS)
             if await self._ledger.spend(name, amount, most, DAY_KEPT_SECONDS):
@@ -495,6 +524,13 @@ class Orders:
             ) from error
         self._metrics.limited("daily_budget_usd")
         raise self._over_budget(usd, budget, left)
+
+    async def _note(self, name: str, amount: int) -> tuple[str, int] | None:
+        """Add to the day's sum, so that a budget which is set later in the day knows of it."""
+        with suppress(Unavailable):
+            await self._ledger.spend(name, amount, _ANY_SUM, DAY_KEPT_SECONDS)
+            return name, amount
+        return None
 
     def _sum_of(self, payer: str) -> str:
         return _hash("spent", payer, self._now().date().isoformat())

@@ -10,9 +10,10 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
+from ipaddress import ip_network
 from multiprocessing.connection import Connection as Pipe
 from types import FrameType
 
@@ -117,6 +118,14 @@ def _bind(settings: Settings) -> socket.socket:
     return bound
 
 
+def _as_seen(proxies: Iterable[str]) -> Iterator[str]:
+    """Name proxies with IPv4 as a socket sees them that listens to IPv6 as well, too."""
+    for proxy in proxies:
+        yield proxy
+        if proxy != "*" and (network := ip_network(proxy)).version == 4:  # noqa: PLR2004 - IPv4
+            yield f"::ffff:{network.network_address}/{96 + network.prefixlen}"
+
+
 def _count_refused(app: Starlette, limit: str) -> None:
     """Count a request that was refused before it reached the application; a sandbox counts none."""
     if hasattr(app.state, "services"):
@@ -138,7 +147,7 @@ def _run(build: Build, settings: Settings, bound: socket.socket, greet: Greet) -
         server_header=False,
         ws="none",
         proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies),
+        forwarded_allow_ips=[*_as_seen(settings.trusted_proxies)],
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
@@ -159,6 +168,12 @@ def serve(build: Build, settings: Settings, welcome: str) -> None:
         SettingError: The port cannot be had, or the application cannot be built like that.
     """
     open_more_files()
+    if settings.workers > 1 and settings.redis_url is None:
+        # Each would pay for itself what an idempotency key shall pay once.
+        raise SettingError(
+            f"{variable_name('workers')} above 1 needs {variable_name('redis_url')}, in which the "
+            "workers keep what they must know of each other."
+        )
     bound = _bind(settings)
     settings = settings.model_copy(update={"port": bound.getsockname()[1]})
     local = settings.local_url
@@ -170,12 +185,6 @@ def serve(build: Build, settings: Settings, welcome: str) -> None:
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
         _run(build, settings, bound, greet)
         return
-    if settings.redis_url is None:
-        _log.warning(
-            "workers share nothing",
-            advice="Limits, idempotency keys, budgets and sign-ins are kept by each worker alone; "
-            f"{variable_name('redis_url')} lets them share these.",
-        )
     with shared_directory(), expose(settings):
         number = Workers(build, settings, bound, greet).run()
     signal.raise_signal(number)

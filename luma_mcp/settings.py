@@ -2,7 +2,7 @@
 
 import os
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -140,6 +140,21 @@ MediaOrigin = Annotated[str, AfterValidator(_media_origin)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
+def _proxy(word: str) -> str:
+    """Check an address or network; of another, all that it forwards would be one caller's."""
+    if word != "*":
+        try:
+            ip_network(word)
+        except ValueError:
+            raise ValueError(
+                "must be addresses, or networks such as 10.0.0.0/8, whose last bits are 0"
+            ) from None
+    return word
+
+
+Proxy = Annotated[str, AfterValidator(_proxy)]
+
+
 class Settings(BaseSettings):
     """What an operator can set; every field is the environment variable LUMA_MCP_<NAME>."""
 
@@ -218,9 +233,10 @@ class Settings(BaseSettings):
         default=(),
         description="origins of web pages that may call the server (guard and CORS)",
     )
-    trusted_proxies: Words = Field(
+    trusted_proxies: Annotated[tuple[Proxy, ...], NoDecode, BeforeValidator(_split)] = Field(
         default=(),
-        description="addresses of reverse proxies whose X-Forwarded-* headers are believed",
+        description="addresses or networks of reverse proxies whose X-Forwarded-* headers are "
+        "believed",
     )
     legacy_sse: bool = Field(
         default=False, description="serve the HTTP+SSE transport of 2024 on /sse and /messages"

@@ -108,6 +108,14 @@ async def test_what_follows_a_body_cannot_be_endless_either(piece: bytes) -> Non
     assert hit == ["headers"]
 
 
+async def test_what_stands_behind_a_body_is_no_header() -> None:
+    chunked = REQUEST + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
+    async with door() as (reader, writer, _):
+        writer.write(chunked + b"X-API-Key: luma-ada\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n")
+        _, answer = await read_answer(reader)
+    assert answer == {"path": "/here", "fields": 2, "bytes": 3}
+
+
 async def test_heads_and_bodies_within_the_bounds_pass() -> None:
     size = 300_000
     async with door() as (reader, writer, hit):

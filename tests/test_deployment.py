@@ -146,6 +146,7 @@ def default_of(variable: str) -> int:
 
 def test_a_container_has_time_to_end() -> None:
     least = default_of("LUMA_MCP_DRAIN_SECONDS") + default_of("LUMA_MCP_SHUTDOWN_SECONDS")
+    least += load_settings().upstream_timeout_seconds
     for name in OURS:
         assert seconds(services()[name]["stop_grace_period"]) > least
 
@@ -221,6 +222,13 @@ class Replica:
         else:
             body = await request.body()
             self.asked.append((request.url.path, headers, len(body)))
+        if request.url.path == "/slow":
+            await send({"type": "http.response.start", "status": 200})
+            await send({"type": "http.response.body", "body": b"and", "more_body": True})
+            while not await request.is_disconnected():
+                await send({"type": "http.response.body", "body": b" so on", "more_body": True})
+                await asyncio.sleep(0)
+            return
         await JSONResponse({})(scope, receive, send)
 
 
@@ -244,6 +252,8 @@ async def test_caddy_tells_who_calls_and_logs_nothing_secret(tmp_path: Path) -> 
         told = {"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Proto": "https", "X-API-Key": "s3cret"}
         answer = await http.post(f"{door.url}/mcp?key=s3cret", json={}, headers=told)
         await http.get(f"{door.url}/sse")
+        async with http.stream("GET", f"{door.url}/slow", headers=told) as slow:
+            assert slow.status_code == 200  # and away, in the middle of the answer
         figures = await http.get(f"{door.url}/metrics")
         large = await http.post(f"{door.url}/mcp", content=b"a" * 1_100_000)
         long = await http.get(f"{door.url}/", headers={"x": "a" * 80_000})
@@ -323,7 +333,8 @@ def test_the_unit_leaves_time_to_end_and_tells_only_the_main_process() -> None:
         line.split("=", 1) for line in UNIT.read_text().splitlines() if re.match(r"[A-Z]\w+=", line)
     )
     settings = load_settings()
-    assert int(lines["TimeoutStopSec"]) > settings.drain_seconds + settings.shutdown_seconds
+    least = settings.drain_seconds + settings.shutdown_seconds + settings.upstream_timeout_seconds
+    assert int(lines["TimeoutStopSec"]) > least
     assert lines["KillMode"] == "mixed"
     assert int(lines["LimitNOFILE"]) > 2 * settings.upstream_connections
 

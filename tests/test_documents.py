@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from luma_mcp import __version__
-from luma_mcp.settings import Settings, variable_name
+from luma_mcp.metrics import FAMILIES
+from luma_mcp.settings import TEST_SWITCHES, Settings, variable_name
 from tests.documents import EXAMPLE, README, ROOT, SECURITY, example, readme, security
 from tests.e2e.node_lock import LOCKS as NODE_LOCKS
 from tests.e2e.node_lock import without_addresses
@@ -28,6 +29,7 @@ CLIENT_PACKAGES = {
     "pydantic-ai, `MCPToolset`": "pydantic-ai-slim",
 }
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)\)")
+METRIC = re.compile(r"\b(?:luma_mcp|mcp_server)_[a-z_]+\b(?!/)")
 TREE_ENTRY = re.compile(r"^([│ ]*)[├└]── (\S+)", re.MULTILINE)
 
 
@@ -131,3 +133,17 @@ def test_the_locks_hold_every_dependency_of_the_project() -> None:
     names = {re.split(r"[\[<>=]", one)[0] for one in wanted}
     lock = (ROOT / "requirements.lock").read_text()
     assert names <= set(re.findall(r"^([a-z0-9-]+)(?:\[|==)", lock, re.MULTILINE))
+
+
+def test_whatever_documents_name_of_settings_and_metrics_exists() -> None:
+    settings = {variable_name(field) for field in Settings.model_fields} | TEST_SWITCHES
+    pages = [*ROOT.glob("*.md"), *(ROOT / "deploy").rglob("*.*"), ROOT / "docker-compose.yml"]
+    told = " ".join(page.read_text() for page in pages)
+    # By these two names Caddy is told where it is and what is behind it.
+    named = set(re.findall(r"LUMA_MCP_[A-Z_]*[A-Z]", told)) - {
+        "LUMA_MCP_SITE",
+        "LUMA_MCP_UPSTREAMS",
+    }
+    assert settings - TEST_SWITCHES <= named <= settings
+    series = {re.sub("_(bucket|count|sum)$", "", name) for name in re.findall(METRIC, told)}
+    assert series == set(FAMILIES)

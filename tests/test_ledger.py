@@ -216,6 +216,27 @@ async def test_what_is_given_back_can_be_spent_again(remembering: Remembering) -
     assert await ledger.spent("a") == 0
 
 
+async def test_a_sum_that_was_all_given_back_takes_no_room() -> None:
+    memory = MemoryLedger(max_names=1)
+    assert await memory.spend("a", 5, 10, 60)
+    await memory.give_back("a", 5)
+    async with redis_server() as url, connected(url) as engine, Redis.from_url(url) as redis:
+        shared = RedisLedger(engine)
+        for number in range(3):
+            await shared.spend(str(number), 5, 10, 60)
+            await shared.give_back(str(number), 5)
+        assert await redis.keys() == []
+    assert memory._sums.currsize == 0  # noqa: SLF001 - nobody else can see it
+
+
+async def test_a_sum_that_was_forgotten_is_not_given_back(remembering: Remembering) -> None:
+    ledger = remembering.ledger
+    await ledger.spend("a", 5, 10, 60)
+    await remembering.pass_by(60)
+    await ledger.give_back("a", 5)
+    assert await ledger.spent("a") == 0
+
+
 async def test_what_is_of_one_name_but_not_of_one_kind_is_apart(ledger: Ledger) -> None:
     await ledger.advance("a", 7, 60)
     assert await ledger.keep("a", "text", 60) is None

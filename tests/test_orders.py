@@ -32,7 +32,16 @@ from luma_mcp.luma.jobs import Job
 from luma_mcp.luma.prices import Estimate
 from luma_mcp.luma.sending import Call, may_exist
 from luma_mcp.metrics import Metrics
-from luma_mcp.orders import KEPT_SECONDS, Allowance, Bounds, Orders, Purchase, Receipt, digest
+from luma_mcp.orders import (
+    KEPT_SECONDS,
+    RELEASE_PAUSES_SECONDS,
+    Allowance,
+    Bounds,
+    Orders,
+    Purchase,
+    Receipt,
+    digest,
+)
 from luma_mcp.sandbox.clock import TurnedClock
 from luma_mcp.watching import Pace
 from tests.clocks import HastyClock, settle
@@ -354,6 +363,29 @@ async def test_a_claim_whose_answer_was_lost_is_known_again_by_who_made_it() -> 
     with pytest.raises(Unavailable):
         await orders.fill(purchase_of(luma))
     assert (await orders.fill(purchase_of(luma))).job.id == "job-1"
+
+
+@pytest.mark.parametrize("away", [1, 4, 7])
+async def test_a_claim_is_taken_back_as_soon_as_the_ledger_can_be_reached_again(away: int) -> None:
+    clock, ledger, luma = HastyClock(60), MemoryLedger(), Luma(("refused", "made"))
+    mishaps = ["none", "none", "none", *["unheard"] * away]  # claim, sum and giving back go well
+    orders = orders_over(Shaky(ledger, mishaps=mishaps), clock)
+    with pytest.raises(InvalidRequest):
+        await orders.fill(purchase_of(luma))
+    other = orders_over(ledger, clock)
+    while not isinstance(again := await outcome_of(other.fill(purchase_of(luma))), Receipt):
+        assert clock.time() < sum(RELEASE_PAUSES_SECONDS) + 60
+        await asyncio.sleep(0)
+    assert again.job.id == "job-2"
+    assert luma.sent == ["refused", "made"]
+    await orders.finish()
+
+
+async def test_claims_that_are_still_to_be_taken_back_do_not_keep_the_process() -> None:
+    luma, orders = Luma(), orders_over(Shaky(MemoryLedger(), mishaps=["unheard"] * 1_000))
+    with pytest.raises(Unavailable):
+        await orders.fill(purchase_of(luma))
+    await orders.finish()
 
 
 @pytest.mark.parametrize("outcome", ["made", "doubt", "refused"])

@@ -150,6 +150,8 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch, fi
         ("media_origins", "http://pa55.example", "(http only in a private network)"),
         ("media_origins", "'unsafe-inline' pa55", "must be origins such as"),
         ("previews", "pa55", "must be true or false"),
+        ("trusted_proxies", "10.0.0.1/8", "must be addresses, or networks"),
+        ("trusted_proxies", "caddy", "must be addresses, or networks"),
         ("max_cost_usd", "-1", "must be at least 0"),
         ("daily_budget_usd", "inf", "must be a finite number"),
         ("workers", "0", "must be at least 1"),

@@ -274,6 +274,7 @@ async def test_workers_show_their_figures_together() -> None:
             "LUMA_MCP_DREAM_MACHINE_URL": f"{sandbox}/dream-machine/v1",
             "LUMA_MCP_METRICS_PORT": str(port),
             "LUMA_MCP_WORKERS": "2",
+            "LUMA_MCP_REDIS_URL": "redis://127.0.0.1:1",  # where nobody is
         }
         async with serving_process(**settings, **UNTRACED) as server:
             for _ in range(calls):  # each over a connection of its own, to whichever worker

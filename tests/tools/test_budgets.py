@@ -277,10 +277,9 @@ async def test_a_sum_that_cannot_be_given_back_stays_and_the_error_is_lumas() ->
     assert isinstance(await outcome_of(orders.fill(purchase)), RefusedByPolicy)
 
 
-async def test_what_is_bounded_by_the_day_alone_is_counted_for_it() -> None:
-    """The sum is of calls with a budget of a day: without one nothing is asked of the ledger."""
+async def test_the_day_counts_what_was_ordered_before_anybody_set_a_budget() -> None:
     luma, orders = Luma(), orders_over(MemoryLedger())
-    for bounds in (Bounds(), Bounds.of(5.0, Allowance(), Allowance()), BY_DAY, BY_DAY):
+    for bounds in (Bounds(), Bounds.of(5.0, Allowance(), Allowance())):
         await orders.fill(purchase_of(luma, key=None, bounds=bounds))
     with pytest.raises(RefusedByPolicy):
         await orders.fill(purchase_of(luma, key=None, bounds=BY_DAY))
