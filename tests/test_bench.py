@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.bench import footprint, http_clients, tool_calls, waiting
+from tests.bench import footprint, http_clients, replicas, tool_calls, waiting
 from tests.e2e.processes import UNTRACED
 
 CELL = re.compile(r"(\d+) \( *(\d+\.\d\d)\)")
@@ -83,3 +83,10 @@ def test_the_footprint_has_every_row_and_ratio() -> None:
     for name in footprint.WAYS:
         cells = cells_of(report, f"{name:34}")
         assert all(cost > 0 and ratio > 0 for cost, ratio in cells)
+
+
+def test_the_comparison_of_one_process_with_two_has_every_row_and_ratio() -> None:
+    first, *rows = replicas.report(replicas.Bounds(rounds=1, calls=32, warm_up=8, at_once=4))
+    assert "4 at once (times one process)" in first
+    assert cells_of(rows, "one process")[0][1] == 1.0
+    assert cells_of(rows, "two processes")[0][1] > 0

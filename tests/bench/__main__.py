@@ -2,8 +2,8 @@
 
 import sys
 
-from tests.bench import footprint, http_clients, tool_calls, waiting
+from tests.bench import footprint, http_clients, replicas, tool_calls, waiting
 
-for measurement in (tool_calls, footprint, http_clients, waiting):
+for measurement in (tool_calls, replicas, footprint, http_clients, waiting):
     sys.stdout.write("\n".join(measurement.report()) + "\n\n")
     sys.stdout.flush()

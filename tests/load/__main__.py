@@ -18,7 +18,7 @@ import uvloop
 from tests.bench.processes import many_open_files
 from tests.e2e.deployment import deployed
 from tests.e2e.processes import UNTRACED, Running, serving_process
-from tests.load.agents import Tally, crowd
+from tests.load.agents import LONGEST_PAUSE_SECONDS, Tally, crowd
 
 SOAK_SECONDS = 600
 SAMPLE_SECONDS = 2.0
@@ -32,7 +32,7 @@ SETTINGS = {
     "LUMA_MCP_LOG_LEVEL": "warning",
     "LUMA_MCP_SHUTDOWN_SECONDS": "1",
 }
-SANDBOX = {"LUMA_MCP_SANDBOX_DREAMING_SECONDS": "20", **UNTRACED}
+DREAMING_SECONDS = 20.0
 
 
 def resident_mb(process: Running) -> float:
@@ -58,9 +58,12 @@ def growth_of(samples: Sequence[float]) -> float:
     return median(samples[-third:]) / median(samples[third : 2 * third] or samples)
 
 
-async def load(agents: int, seconds: float) -> tuple[Tally, list[list[float]]]:
+async def load(
+    agents: int, seconds: float, longest_pause_seconds: float, dreaming_seconds: float
+) -> tuple[Tally, list[list[float]]]:
     """Let agents live for so long; gives what came of it, and the replicas' memory meanwhile."""
-    async with serving_process("sandbox", program=("-m", "luma_mcp"), **SANDBOX) as luma:
+    pace = {"LUMA_MCP_SANDBOX_DREAMING_SECONDS": f"{dreaming_seconds:g}", **UNTRACED}
+    async with serving_process("sandbox", program=("-m", "luma_mcp"), **pace) as luma:
         upstream = {
             "LUMA_MCP_DREAM_MACHINE_URL": f"{luma.url}/dream-machine/v1",
             "LUMA_MCP_AGENTS_URL": f"{luma.url}/agents/v1",
@@ -71,16 +74,23 @@ async def load(agents: int, seconds: float) -> tuple[Tally, list[list[float]]]:
             def goes_on() -> bool:
                 return time.monotonic() < until
 
+            living = crowd(hosted.url, agents, goes_on, longest_pause_seconds)
             async with asyncio.TaskGroup() as tasks:
                 watching = tasks.create_task(watch(hosted.replicas, goes_on))
-                living = tasks.create_task(crowd(hosted.url, agents, goes_on))
-    return living.result(), watching.result()
+                told = tasks.create_task(living)
+    return told.result(), watching.result()
 
 
-def report(agents: int, seconds: float) -> tuple[list[str], bool]:
+def report(
+    agents: int,
+    seconds: float,
+    longest_pause_seconds: float = LONGEST_PAUSE_SECONDS,
+    dreaming_seconds: float = DREAMING_SECONDS,
+) -> tuple[list[str], bool]:
     """Give the table, and whether all is well."""
     with many_open_files():
-        tally, memory = uvloop.run(load(agents, seconds))
+        pace = longest_pause_seconds, dreaming_seconds
+        tally, memory = uvloop.run(load(agents, seconds, *pace))
     growth = [growth_of(samples) for samples in memory]
     rate = tally.calls.total() / seconds
     lines = [

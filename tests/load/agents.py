@@ -71,19 +71,28 @@ class Agent:
         session: The connections of all agents.
         base: The server's address.
         tally: Where it notes what came of its calls.
+        longest_pause_seconds: What it may think for before each video.
     """
 
-    def __init__(self, name: str, session: aiohttp.ClientSession, base: str, tally: Tally) -> None:
+    def __init__(
+        self,
+        name: str,
+        session: aiohttp.ClientSession,
+        base: str,
+        tally: Tally,
+        longest_pause_seconds: float = LONGEST_PAUSE_SECONDS,
+    ) -> None:
         self._name = name
         self._session = session
         self._url = f"{base}/mcp"
         self._tally = tally
+        self._longest_pause = longest_pause_seconds
         self._numbers = itertools.count(1)
 
     async def live(self, goes_on: Callable[[], bool]) -> None:
         """Make one video after another; whatever is refused, go on with the next."""
         while goes_on():
-            await asyncio.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS))  # noqa: S311 - no secret
+            await asyncio.sleep(random.uniform(0, self._longest_pause))  # noqa: S311 - no secret
             with suppress(Refused):
                 await self._make_a_video(goes_on)
 
@@ -167,7 +176,12 @@ def _message_in(text: str) -> Json:
     return json.loads(message.removeprefix("data: "))
 
 
-async def crowd(base: str, agents: int, goes_on: Callable[[], bool]) -> Tally:
+async def crowd(
+    base: str,
+    agents: int,
+    goes_on: Callable[[], bool],
+    longest_pause_seconds: float = LONGEST_PAUSE_SECONDS,
+) -> Tally:
     """Let so many agents live side by side; gives what came of it."""
     tally = Tally()
     connector = aiohttp.TCPConnector(limit=0)
@@ -177,5 +191,6 @@ async def crowd(base: str, agents: int, goes_on: Callable[[], bool]) -> Tally:
         asyncio.TaskGroup() as tasks,
     ):
         for number in range(agents):
-            tasks.create_task(Agent(f"agent-{number}", session, base, tally).live(goes_on))
+            agent = Agent(f"agent-{number}", session, base, tally, longest_pause_seconds)
+            tasks.create_task(agent.live(goes_on))
     return tally
