@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 SERVICE_NAME = "luma-mcp"
 # How long the last spans may take to reach the collector when the process ends.
 FLUSH_SECONDS = 3.0
+LAST_SPANS = "last spans"
 _SETTING = variable_name("otlp_endpoint")
 _W3C = TraceContextTextMapPropagator()
 # What an attempt at Luma is part of. Not OpenTelemetry's own, which the SDK of MCP uses as well.
@@ -136,7 +137,7 @@ class Tracing:
         sent, loop = asyncio.Event(), asyncio.get_running_loop()
         # A thread of its own: the end of the loop would wait for one of the loop's.
         threading.Thread(
-            target=_shut_down, args=(self._provider, loop, sent.set), daemon=True
+            name=LAST_SPANS, target=_shut_down, args=(self._provider, loop, sent.set), daemon=True
         ).start()
         with suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_SECONDS):

@@ -1,6 +1,7 @@
 """Spans: what they are part of, what they say, and that nothing of a caller's gets into one."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -19,7 +20,7 @@ from starlette.types import ASGIApp
 
 from luma_mcp.mcp_server import build_mcp
 from luma_mcp.settings import Settings
-from luma_mcp.tracing import Tracing, ids_of, note_status, open_tracing, trace_of
+from luma_mcp.tracing import LAST_SPANS, Tracing, ids_of, note_status, open_tracing, trace_of
 from tests.conftest import AGENTS_KEY, KEY
 from tests.e2e.processes import finished
 from tests.messages import SPAN_ID, TRACE_ID, TRACEPARENT
@@ -238,6 +239,7 @@ async def test_a_collector_that_does_not_answer_does_not_keep_the_process(
     async def never_answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.set()
         await ended.wait()
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
         writer.close()
 
     async with misbehaving(never_answer) as url:
@@ -247,3 +249,7 @@ async def test_a_collector_that_does_not_answer_does_not_keep_the_process(
         await tracing.close()
         await asked.wait()
         ended.set()
+        # Whose error would be logged in the middle of another test.
+        for thread in threading.enumerate():
+            if thread.name == LAST_SPANS:
+                await asyncio.to_thread(thread.join)
