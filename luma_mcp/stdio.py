@@ -1,13 +1,13 @@
 """A process that serves its one user over stdin and stdout."""
 
 import asyncio
-import gc
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 from luma_mcp.credentials import AGENTS_KEY_HEADER, Credentials, credentials_from_headers
 from luma_mcp.errors import LumaMcpError
+from luma_mcp.importing import importing
 from luma_mcp.luma.apis import AGENTS, DREAM_MACHINE
 from luma_mcp.settings import SettingError, Settings, load_stdio_keys
 from luma_mcp.stopping import ending_in_order
@@ -51,11 +51,10 @@ def serve(settings: Settings) -> None:
         )
     credentials = _own_credentials()
     # This takes seconds, in which nobody shall wait to hear what is wrong.
-    gc.disable()  # as in the command line, which says why
-    from luma_mcp.mcp_server import build_mcp  # noqa: PLC0415
-    from luma_mcp.services import Access, open_services  # noqa: PLC0415
+    with importing():
+        from luma_mcp.mcp_server import build_mcp  # noqa: PLC0415
+        from luma_mcp.services import Access, open_services  # noqa: PLC0415
 
-    gc.enable()
     access = Access.by(settings, credentials)
 
     @asynccontextmanager

@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 
 from tests.e2e.processes import Running, caddy, fetch, light_server, serving_process
+from tests.foreign.doors import messages_in
+from tests.luma.upstream import SlowLuma
 from tests.servers import bound_socket, misbehaving
 
 # Whoever waits for the end of these waits for ever.
@@ -40,8 +42,7 @@ class User:
         """Call a tool; gives the answer's data, which is none of an error."""
         answer = await self.send(tool, **arguments)
         assert answer.status_code == 200, answer.text
-        lines = [line for line in answer.text.splitlines() if line.startswith(("data:", "{"))]
-        result = httpx.Response(200, text=lines[-1].removeprefix("data:")).json()["result"]
+        result = messages_in(answer)[-1]["result"]
         assert not result.get("isError"), result
         return result["structuredContent"]
 
@@ -109,24 +110,8 @@ async def test_who_presses_ctrl_c_does_not_wait_for_a_balancer() -> None:
     assert "draining" not in "".join(running.log)
 
 
-class SlowLuma:
-    """A Luma that says how much money is left only when it is let."""
-
-    def __init__(self) -> None:
-        self.asked, self.let = asyncio.Event(), asyncio.Event()
-
-    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        self.asked.set()
-        await self.let.wait()
-        body = b'{"credit_balance": 1700}'
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
-        await writer.drain()
-        writer.close()
-
-
 async def test_what_takes_longer_than_the_end_is_cut_in_our_words() -> None:
-    luma = SlowLuma()
+    luma = SlowLuma(200, {"credit_balance": 1700})
     async with (
         misbehaving(luma) as upstream,
         serving_process(

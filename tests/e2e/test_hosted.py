@@ -11,8 +11,8 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Generator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Generator
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +30,7 @@ from tests.e2e.test_draining import message
 from tests.e2e.test_first_light import connect
 from tests.e2e.test_readme import run
 from tests.engines import redis_server
+from tests.foreign.doors import messages_in
 from tests.sandbox.clips import decode
 
 pytestmark = pytest.mark.timeout(300)  # dependencies are installed
@@ -140,7 +141,7 @@ class Crowd:
                 answer = await http.post(self._url, json=body)
                 async with self._counted:
                     within = phase if phase == self.phase else BETWEEN
-                    told = Answer(user, within, tool, answer.status_code, _json_in(answer.text))
+                    told = Answer(user, within, tool, answer.status_code, messages_in(answer)[-1])
                     self.answers.append(told)
                     self._counted.notify_all()
 
@@ -153,12 +154,6 @@ class Crowd:
     def of(self, phase: str) -> list[Answer]:
         """Give the answers to calls that began and ended in a phase."""
         return [one for one in self.answers if one.phase == phase]
-
-
-def _json_in(text: str) -> Any:  # noqa: ANN401 - what came
-    """Read an answer; one that took long comes as a stream."""
-    *_, last = (line for line in text.splitlines() if line.startswith(("data:", "{")))
-    return json.loads(last.removeprefix("data:"))
 
 
 @dataclass
@@ -198,13 +193,11 @@ async def _film(url: str) -> bytes:
     return (await fetch(job.assets.video)).content
 
 
-@asynccontextmanager
-async def _healing(hosted: Deployment) -> AsyncGenerator[None]:
-    """Go on once every replica has found the engine again."""
+async def _healed(hosted: Deployment) -> None:
+    """Return once every replica has found the engine again."""
     for one in hosted.replicas:
         while (await fetch(f"{one.url}/readyz")).json()["status"] != "ready":
             pass  # it asks again by itself, every other second
-    yield
 
 
 def _owner_of(number: int) -> int:
@@ -242,8 +235,8 @@ async def _happen(installed: Installed) -> Story:
             await story.look(hosted, ALONE)
             port = int(engine.rpartition(":")[2])
             await stack.enter_async_context(redis_server(port=port))
-            async with _healing(hosted):
-                await story.crowd.call_on(HEALED)
+            await _healed(hosted)
+            await story.crowd.call_on(HEALED)
             await story.look(hosted, HEALED)
             story.crowd.phase = HALF
             hosted.replicas[0].process.kill()

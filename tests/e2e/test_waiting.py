@@ -23,6 +23,7 @@ from tests.clocks import pace_of
 from tests.e2e.conftest import Product, pass_time, until
 from tests.e2e.processes import ROOT, UNTRACED, fetch, serving_process, start
 from tests.e2e.test_first_light import ERAS, call, connect
+from tests.luma.upstream import SlowLuma
 from tests.messages import META
 from tests.sandbox.clips import decode
 from tests.servers import application_and_url, misbehaving, serving
@@ -136,22 +137,6 @@ async def sandbox_of(clock: TurnedClock) -> AsyncGenerator[str]:
     """Serve a Dream Machine whose jobs go by this clock; gives its URL."""
     async with serving(build_sandbox(clock=clock)) as url:
         yield f"{url}/dream-machine/v1"
-
-
-class SlowLuma:
-    """A Luma that creates a job only when it is let."""
-
-    def __init__(self) -> None:
-        self.asked, self.let = asyncio.Event(), asyncio.Event()
-
-    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        self.asked.set()
-        await self.let.wait()
-        body = json.dumps({"id": MADE, "state": "queued"}).encode()
-        writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-        await writer.drain()
-        writer.close()
 
 
 @pytest.mark.parametrize("leaver", ERAS)
@@ -314,7 +299,7 @@ async def _ends_by(number: signal.Signals) -> None:
 
 
 async def test_on_sigterm_a_paid_call_over_stdio_is_seen_through_though_it_was_cancelled() -> None:
-    slow = SlowLuma()
+    slow = SlowLuma(201, {"id": MADE, "state": "queued"})
     async with misbehaving(slow) as luma:
         stdio = await speak_with(luma)
         await stdio.say(create(1))
@@ -331,7 +316,7 @@ async def test_on_sigterm_a_paid_call_over_stdio_is_seen_through_though_it_was_c
 
 
 async def test_a_paid_call_that_comes_over_stdio_after_sigterm_is_answered() -> None:
-    slow = SlowLuma()
+    slow = SlowLuma(201, {"id": MADE, "state": "queued"})
     async with misbehaving(slow) as luma:
         stdio = await speak_with(luma, **UNTRACED)
         stdio.process.terminate()

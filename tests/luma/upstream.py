@@ -110,6 +110,23 @@ def answering(status: int, body: object = None, *headers: str, length: int | Non
     return scene
 
 
+class SlowLuma:
+    """A Luma that gives its one answer only when it is let."""
+
+    def __init__(self, status: int, body: object) -> None:
+        self.asked, self.let = asyncio.Event(), asyncio.Event()
+        self._answer = answer_of(status, json.dumps(body).encode())
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Converse over one connection."""
+        await reader.readuntil(b"\r\n\r\n")
+        self.asked.set()
+        await self.let.wait()
+        writer.write(self._answer)
+        await writer.drain()
+        writer.close()
+
+
 @asynccontextmanager
 async def open_sender(
     url: str,
