@@ -34,7 +34,7 @@ lock: $(STAMP)-dev  ## resolve the dependencies anew
 	$(BIN)/uv pip compile pyproject.toml --universal --upgrade --python-version 3.11 \
 	  --extra otlp --extra previews --extra redis --extra sandbox --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --quiet --output-file requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --universal --upgrade --python-version 3.11 \
 	  --extra otlp --extra previews --extra redis --extra sandbox --group dev --constraint requirements.lock --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements-dev.lock
 	$(BIN)/uv pip compile $(CLIENTS)/requirements.in --universal --upgrade --python-version 3.11 \
@@ -49,19 +49,27 @@ lock: $(STAMP)-dev  ## resolve the dependencies anew
 clean:
 	rm -rf .venv $(CLIENTS)/.venv
 
-.venv/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit("luma-mcp needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv .venv
+# The locks are complete: pip resolves nothing, so that no release of anything can change what it does.
+INSTALL = -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r
+CHECK = -m pip check --disable-pip-version-check
 
-$(STAMP)-run: requirements.lock | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+.venv/.made: requirements.lock requirements-dev.lock
+	$(PYTHON) -c 'import sys; sys.exit("luma-mcp needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv --clear .venv
 	touch $@
 
-$(STAMP)-dev: requirements-dev.lock | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+$(STAMP)-run: .venv/.made
+	$(BIN)/python $(INSTALL) requirements.lock
+	$(BIN)/python $(CHECK)
+	touch $@
+
+$(STAMP)-dev: .venv/.made
+	$(BIN)/python $(INSTALL) requirements-dev.lock
+	$(BIN)/python $(CHECK)
 	touch $(STAMP)-run $@
 
-$(CLIENTS)/.venv/.installed: $(CLIENTS)/requirements.lock | .venv/bin/python
+$(CLIENTS)/.venv/.installed: $(CLIENTS)/requirements.lock | .venv/.made
 	$(BIN)/python -m venv --clear $(@D)
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	$(@D)/bin/python $(INSTALL) $<
+	$(@D)/bin/python $(CHECK)
 	touch $@
