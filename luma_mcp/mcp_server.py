@@ -78,20 +78,8 @@ def build_mcp(
         lifespan=services_lifespan,
         mask_error_details=True,
     )
-    schemas = {name: tool.parameters for name, tool in calls.tools.items()}
-    _spare_the_hidden_listing(server, schemas)
     add_offers(server, calls)
     server.add_middleware(LatestPages(widgets))
     for widget in widgets.values():
         server.add_resource(widget.resource())
     return server
-
-
-def _spare_the_hidden_listing(server: FastMCP, schemas: dict[str, dict[str, Any]]) -> None:
-    """Hand the SDK the input schemas, which it would otherwise list anew for every call.
-
-    In protocol 2026-07-28 the SDK checks Mcp-Param-* headers against the tool's schema, and
-    FastMCP 4.1 leaves it to a complete tools/list through all middleware. A test notices when
-    this is no longer needed.
-    """
-    server._mcp_server.get_tool_input_schema = schemas.get  # noqa: SLF001 - no public way yet

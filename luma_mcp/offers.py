@@ -5,6 +5,8 @@ FastMCP's own way, which would log each with its traceback and tell less.
 """
 
 from collections.abc import Sequence
+from contextvars import ContextVar
+from typing import Any
 
 from fastmcp import Context, FastMCP
 from fastmcp.prompts import Prompt, PromptResult
@@ -43,6 +45,9 @@ _OF_THE_REQUEST = (InvalidRequest, NotFound, RefusedByPolicy)
 Read = MiddlewareContext[ReadResourceRequestParams]
 Get = MiddlewareContext[GetPromptRequestParams]
 Reference = PromptReference | ResourceTemplateReference
+_COMPLETE = "completion/complete"
+# Whether the completion under way has come as far as our handler.
+_is_ours: ContextVar[bool] = ContextVar("is_ours", default=False)
 
 
 def _refusal(trouble: Trouble, **where: str) -> MCPError:
@@ -141,10 +146,30 @@ class OwnOffers(Middleware):
             raise _refusal(result)
         return result
 
+    async def on_request(
+        self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]
+    ) -> Any:  # noqa: ANN401 - the answer of any method
+        """Log and limit a completion that FastMCP answers by itself.
+
+        FastMCP does so, with nothing, where there is no such prompt or template.
+        """
+        if context.method != _COMPLETE:
+            return await call_next(context)
+        token = _is_ours.set(False)
+        try:
+            result = await call_next(context)
+            if not _is_ours.get():
+                ref = context.message["ref"]["type"]
+                await answered(_nothing(), caller_of(get_context()), "completion", ref=ref)
+        finally:
+            _is_ours.reset(token)
+        return result
+
     async def complete(
         self, ref: Reference, argument: CompletionArgument, given: dict[str, str], caller: Caller
     ) -> list[str]:
         """Propose values; none where there are none, or Luma is in trouble."""
+        _is_ours.set(True)
         work = self._values(ref, argument.name, given, caller)
         values = await answered(work, caller, "completion", ref=ref.type)
         return [] if isinstance(values, Trouble) else beginning(values, argument.value)
@@ -173,6 +198,10 @@ class OwnOffers(Middleware):
         return {name for name, one in self._readings.items() if not one.is_on_offer(access)}
 
 
+async def _nothing() -> None:
+    """Do no work."""
+
+
 def _access(context: Context) -> Access:
     return access_of_request(context.lifespan_context["services"])
 
@@ -193,7 +222,6 @@ def add_offers(server: FastMCP, calls: ToolCalls) -> None:
         ref: Reference, argument: CompletionArgument, context: CompletionContext | None
     ) -> list[str]:
         given = (context.arguments if context else None) or {}
-        async with Context(fastmcp=server) as here:  # FastMCP 4.1 opens none for completions
-            return await own.complete(ref, argument, given, caller_of(here))
+        return await own.complete(ref, argument, given, caller_of(get_context()))
 
     server.add_completion_handler(complete)
