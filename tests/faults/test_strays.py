@@ -37,7 +37,7 @@ def speaking_unasked(stray: bytes, said: asyncio.Event) -> Scene:
 
 
 @pytest.mark.parametrize("stray", STRAYS.values(), ids=STRAYS)
-async def test_what_comes_unasked_on_an_idle_connection_is_not_the_next_callers_answer(
+async def test_what_comes_unasked_is_not_the_next_callers_answer(
     stray: bytes,
 ) -> None:
     said = asyncio.Event()
