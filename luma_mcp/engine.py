@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from luma_mcp.errors import Unavailable
 from luma_mcp.settings import SettingError, variable_name
 from luma_mcp.telemetry import get_logger
+from luma_mcp.wording import install_extra
 
 if TYPE_CHECKING:
     from redis.asyncio import BlockingConnectionPool, Redis
@@ -136,7 +137,7 @@ def _client_for(url: str, timeout_seconds: float) -> "Redis":
         from redis.asyncio import Redis, RedisError  # noqa: PLC0415 - an extra, maybe missing
     except ImportError as error:
         raise SettingError(
-            f'{_SETTING} needs the Redis library: pip install "luma-mcp[redis]"'
+            f"{_SETTING} needs the Redis library. {install_extra('redis')}"
         ) from error
     try:
         pool = _pool_for(url, timeout_seconds)

@@ -29,6 +29,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from luma_mcp import __version__
 from luma_mcp.settings import SettingError, Settings, variable_name
+from luma_mcp.wording import install_extra
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -206,7 +207,7 @@ def open_tracing(settings: Settings) -> Tracing:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
     except ImportError as error:
         raise SettingError(
-            f'{_SETTING} needs the OpenTelemetry libraries: pip install "luma-mcp[otlp]"'
+            f"{_SETTING} needs the OpenTelemetry libraries. {install_extra('otlp')}"
         ) from error
     own = Resource.create({"service.name": SERVICE_NAME, "service.version": __version__})
     # What the operator says in OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES wins.

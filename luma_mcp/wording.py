@@ -101,3 +101,8 @@ def listed(names: Iterable[str], word: str = "and") -> str:
     """Write names into a sentence."""
     *first, last = names
     return f"{', '.join(first)} {word} {last}" if first else last
+
+
+def install_extra(extra: str) -> str:
+    """Say how to get an extra of this server, which is installed from its source, not by name."""
+    return f'Install the server with its extra "{extra}": pip install ".[{extra}]" in its source.'

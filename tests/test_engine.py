@@ -316,5 +316,6 @@ async def test_only_who_shares_needs_the_library() -> None:
     assert status == 1
     assert err.splitlines()[-1] == (
         "luma_mcp.settings.SettingError: "
-        'LUMA_MCP_REDIS_URL needs the Redis library: pip install "luma-mcp[redis]"'
+        "LUMA_MCP_REDIS_URL needs the Redis library. "
+        'Install the server with its extra "redis": pip install ".[redis]" in its source.'
     )

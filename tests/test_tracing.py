@@ -226,7 +226,7 @@ async def test_only_who_sends_spans_needs_the_libraries() -> None:
     assert status == 1
     assert err.splitlines()[-1] == (
         "luma_mcp.settings.SettingError: LUMA_MCP_OTLP_ENDPOINT needs the OpenTelemetry "
-        'libraries: pip install "luma-mcp[otlp]"'
+        'libraries. Install the server with its extra "otlp": pip install ".[otlp]" in its source.'
     )
 
 

@@ -13,6 +13,7 @@ from cachetools import TTLCache
 from luma_mcp.origins import place_of
 from luma_mcp.previews.media import SECONDS, Busy, Media, MediaHosts, Unreachable
 from luma_mcp.telemetry import get_logger
+from luma_mcp.wording import install_extra
 
 _log = get_logger()
 Kind = Literal["image", "video"]
@@ -153,7 +154,7 @@ class Previews:
                 _log.warning(
                     "no previews",
                     missing=error.name,
-                    advice='Install Pillow and PyAV: pip install "luma-mcp[previews]"',
+                    advice=install_extra("previews"),
                 )
             raise Busy("nothing is there to draw with") from None
 

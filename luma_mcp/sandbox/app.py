@@ -94,7 +94,8 @@ def _load_drawing() -> tuple[Callable[[Scene], bytes], Inspection]:
         )
     except ImportError as error:
         raise DrawingNotInstalled(
-            'The sandbox needs its drawing libraries: pip install "luma-mcp[sandbox]"'
+            "The sandbox needs its drawing libraries. "
+            'Install the server with its extra "sandbox": pip install ".[sandbox]" in its source.'
         ) from error
     return media.draw, inspection.inspect
 

@@ -174,7 +174,8 @@ async def test_without_its_drawing_libraries_the_sandbox_says_what_to_install(
     status, _, err = await finished("-c", start, command, "--port", "0", program=())
     assert status == 2
     assert err == (
-        'luma-mcp: The sandbox needs its drawing libraries: pip install "luma-mcp[sandbox]"\n'
+        "luma-mcp: The sandbox needs its drawing libraries. "
+        'Install the server with its extra "sandbox": pip install ".[sandbox]" in its source.\n'
     )
 
 

@@ -78,7 +78,7 @@ async def _install(place: Path) -> Installed:
     # The build backend is among the locked dependencies: nothing is fetched for the wheel.
     offline = ("--no-deps", "--no-build-isolation", "--no-index")
     await run(sys.executable, *pip, "wheel", *offline, "--wheel-dir", str(place), str(ROOT))
-    (wheel,) = await asyncio.to_thread(lambda: [*place.glob("luma_mcp-*.whl")])
+    (wheel,) = await asyncio.to_thread(lambda: [*place.glob("luma_ai_mcp-*.whl")])
     await run(await _ordinary_python(), "-m", "venv", "--without-pip", str(place / "venv"))
     python = str(place / "venv" / "bin" / "python")
     locked = ("--require-hashes", "--only-binary", ":all:", "-r", str(ROOT / "requirements.lock"))

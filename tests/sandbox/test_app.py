@@ -60,7 +60,7 @@ async def test_without_drawing_libraries_it_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "luma_mcp.sandbox.media", None)
     monkeypatch.delattr("luma_mcp.sandbox.media", raising=False)
-    with pytest.raises(RuntimeError, match=r'pip install "luma-mcp\[sandbox\]"'):
+    with pytest.raises(RuntimeError, match=r'pip install "\.\[sandbox\]"'):
         build_sandbox()
 
 
