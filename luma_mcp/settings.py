@@ -2,7 +2,9 @@
 
 import os
 import re
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from pathlib import Path
 from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -32,6 +34,11 @@ _PRIVATE_NAMES = (".localhost", ".test", ".local", ".home.arpa", ".internal", ".
 # Set where the tests run, and so in the environment of the servers that they start.
 TEST_SWITCHES = frozenset({"LUMA_MCP_REQUIRE_ALL"})
 _METRICS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+# Settings that may come from a file, as the secrets of containers and systemd's credentials do:
+# LUMA_MCP_SECRET_KEY_FILE names the file that holds LUMA_MCP_SECRET_KEY.
+SECRETS = frozenset({"secret_key", "redis_url", "metrics_token"})
+MAX_SECRET_FILE = 64 * 1024
+_SEVERAL = ("secret_key",)  # of which a file may hold one a line
 
 Toolset = Literal["videos", "images", "generations", "files", "account"]
 TOOLSETS: tuple[Toolset, ...] = get_args(Toolset)
@@ -46,6 +53,11 @@ def _split(value: object) -> object:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
+
+
+def _split_lines(value: object) -> object:
+    """Read a list with one item a line, as people write it into a file, too."""
+    return _split(",".join(value.splitlines()) if isinstance(value, str) else value)
 
 
 def _unless_service_link(value: object) -> object:
@@ -174,7 +186,7 @@ class Settings(BaseSettings):
         default=None,
         description="the server's address as its users see it, such as https://luma.example.com",
     )
-    secret_key: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)] = Field(
+    secret_key: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split_lines)] = Field(
         default=(),
         description="what sign-ins are sealed with, 32 random characters or more: lets web-based "
         "clients sign in at /oauth/mcp, together with LUMA_MCP_PUBLIC_URL. Put a new one before "
@@ -455,9 +467,15 @@ def variable_name(field: str) -> str:
     return PREFIX + field.upper()
 
 
+def file_variable(field: str) -> str:
+    """Name the variable with the path of the file that holds a secret."""
+    return f"{variable_name(field)}_FILE"
+
+
 def _refuse_unknown_variables() -> None:
     """A misspelt LUMA_MCP_READONLY that is silently ignored would be a hole."""
     known = {variable_name(field) for field in Settings.model_fields} | TEST_SWITCHES
+    known |= {file_variable(field) for field in SECRETS}
     for name in sorted(os.environ):
         # pydantic-settings takes names in any case.
         wanted = name.upper().startswith(PREFIX) and not _SERVICE_LINK.fullmatch(name)
@@ -475,12 +493,52 @@ def load_settings(**options: object) -> Settings:
     """
     _refuse_unknown_variables()
     given = {name: value for name, value in options.items() if value is not None}
+    files = _read_secret_files(sorted(SECRETS - given.keys()), PREFIX)
     try:
-        return Settings(**given)  # ty: ignore[invalid-argument-type] - pydantic checks the values
+        return Settings(**given, **files)  # ty: ignore[invalid-argument-type] - pydantic checks
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        name = variable_name(str(first["loc"][0])) if first["loc"] else "A setting"
-        raise SettingError(f"{name} {reason_of(dict(first))}.") from None
+        field = str(first["loc"][0]) if first["loc"] else ""
+        name = file_variable(field) if field in files else variable_name(field)
+        raise SettingError(f"{name if field else 'A setting'} {reason_of(dict(first))}.") from None
+
+
+def _read_secret_files(fields: Iterable[str], prefix: str = "") -> dict[str, str]:
+    """Read the secrets whose files the environment names.
+
+    Raises:
+        SettingError: One of them cannot be read, or its secret stands in the environment as well.
+    """
+    environment = {name.upper(): value for name, value in os.environ.items()}
+    found: dict[str, str] = {}
+    for field in fields:
+        variable = f"{prefix}{field}".upper()
+        if path := environment.get(f"{variable}_FILE"):
+            if environment.get(variable):
+                raise SettingError(f"Set either {variable} or {variable}_FILE, not both.")
+            found[field] = _read_secret(f"{variable}_FILE", Path(path), lines=field in _SEVERAL)
+    return found
+
+
+def _read_secret(variable: str, path: Path, *, lines: bool) -> str:
+    """Read one secret, without the blanks around it; errors do not even show the path.
+
+    Who mistakes the variable for the one that holds the secret would find it in the log.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MAX_SECRET_FILE).strip()
+    except OSError as error:
+        raise SettingError(
+            f"{variable} must name a file that can be read: {error.strerror}."
+        ) from None
+    except UnicodeDecodeError:
+        raise SettingError(f"{variable} must name a file with text.") from None
+    if not text:
+        raise SettingError(f"{variable} must name a file that is not empty.")
+    if len(text.splitlines()) > 1 and not lines:
+        raise SettingError(f"{variable} must name a file with the secret in one line.")
+    return text
 
 
 def shared_metrics_directory() -> str | None:
@@ -497,5 +555,9 @@ def share_metrics_in(directory: str | None) -> None:
 
 
 def load_stdio_keys() -> StdioKeys:
-    """Read LUMA_API_KEY and LUMA_AGENTS_API_KEY for the one user of the stdio transport."""
-    return StdioKeys()
+    """Read LUMA_API_KEY and LUMA_AGENTS_API_KEY for the one user of the stdio transport.
+
+    Raises:
+        SettingError: The file that is to hold one cannot be read.
+    """
+    return StdioKeys(**_read_secret_files(StdioKeys.model_fields))  # ty: ignore[invalid-argument-type]

@@ -10,7 +10,7 @@ from luma_mcp import resources as readings
 from luma_mcp.luma.catalogue import MODELS, Model, estimate
 from luma_mcp.metrics import FAMILIES
 from luma_mcp.sandbox.faults import WORDS
-from luma_mcp.settings import Settings, variable_name
+from luma_mcp.settings import SECRETS, Settings, file_variable, variable_name
 from luma_mcp.tools import build_tools
 from tests.faults.matrix import faults
 
@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 README, EXAMPLE, SECURITY = ROOT / "README.md", ROOT / ".env.example", ROOT / "SECURITY.md"
 # What models are compared by: a clip as they make it by themselves, or made of such a clip.
 FIVE_SECONDS = {"source_seconds": 5, "source_resolution": "720p"}
+STDIO_KEYS = ("LUMA_API_KEY", "LUMA_AGENTS_API_KEY")
 
 
 def _row(*cells: str) -> str:
@@ -82,12 +83,18 @@ def _dollars(usd: float) -> str:
     return f"${usd:.2f}" if round(usd, 2) == usd else f"${usd:g}"
 
 
+def _variables() -> Iterator[tuple[str, str, str]]:
+    """List the variable of each setting, and of the file that a secret may come from."""
+    for name, field in Settings.model_fields.items():
+        yield variable_name(name), _plain(field.default), field.description or ""
+        if name in SECRETS:
+            yield file_variable(name), "", f"path of a file that holds {variable_name(name)}"
+
+
 def settings() -> Iterator[str]:
     yield from _table("variable", "default", "meaning")
-    for name, field in Settings.model_fields.items():
-        default = _plain(field.default)
-        shown = f"`{default}`" if default else ""
-        yield _row(f"`{variable_name(name)}`", shown, field.description or "")
+    for variable, default, meaning in _variables():
+        yield _row(f"`{variable}`", f"`{default}`" if default else "", meaning)
 
 
 def metrics() -> Iterator[str]:
@@ -133,13 +140,13 @@ def example() -> str:
         "# The settings of luma-mcp with their defaults. Copy this file to .env, which",
         "# docker compose reads, or set the variables in the environment of the process.",
     ]
-    for name, field in Settings.model_fields.items():
-        lines += ["", f"# {field.description}", f"#{variable_name(name)}={_plain(field.default)}"]
+    for variable, default, meaning in _variables():
+        lines += ["", f"# {meaning}", f"#{variable}={default}"]
     lines += [
         "",
-        "# The keys of the one user of `luma-mcp stdio`; no other command reads them.",
-        "#LUMA_API_KEY=",
-        "#LUMA_AGENTS_API_KEY=",
+        "# The keys of the one user of `luma-mcp stdio`, or the files that hold them; no other",
+        "# command reads them.",
+        *(f"#{variable}{form}=" for variable in STDIO_KEYS for form in ("", "_FILE")),
     ]
     return "\n".join(lines) + "\n"
 

@@ -9,7 +9,13 @@ import pytest
 
 from luma_mcp import __version__
 from luma_mcp.metrics import FAMILIES
-from luma_mcp.settings import TEST_SWITCHES, Settings, variable_name
+from luma_mcp.settings import (
+    SECRETS,
+    TEST_SWITCHES,
+    Settings,
+    file_variable,
+    variable_name,
+)
 from tests.documents import EXAMPLE, README, ROOT, SECURITY, example, readme, security
 from tests.e2e.node_lock import LOCKS as NODE_LOCKS
 from tests.e2e.node_lock import without_addresses
@@ -137,6 +143,7 @@ def test_the_locks_hold_every_dependency_of_the_project() -> None:
 
 def test_whatever_documents_name_of_settings_and_metrics_exists() -> None:
     settings = {variable_name(field) for field in Settings.model_fields} | TEST_SWITCHES
+    settings |= {file_variable(field) for field in SECRETS}
     pages = [*ROOT.glob("*.md"), *(ROOT / "deploy").rglob("*.*"), ROOT / "docker-compose.yml"]
     told = " ".join(page.read_text() for page in pages)
     # By these two names Caddy is told where it is and what is behind it.

@@ -1,11 +1,16 @@
 """Settings: from the environment or by option, checked at the start."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import SecretStr, ValidationError
 
 from luma_mcp.settings import (
+    MAX_SECRET_FILE,
+    SECRETS,
     SettingError,
     Settings,
+    file_variable,
     load_settings,
     load_stdio_keys,
     variable_name,
@@ -396,6 +401,107 @@ def test_without_a_key_the_stdio_user_has_none(
     if value is not None:
         monkeypatch.setenv("LUMA_API_KEY", value)
     assert load_stdio_keys().luma_api_key is None
+
+
+# --- Secrets from files
+
+
+def test_every_secret_can_come_from_a_file() -> None:
+    fields = {name for name, field in Settings.model_fields.items() if "Secret" in repr(field)}
+    assert fields == SECRETS
+
+
+@pytest.mark.parametrize("field", sorted(SECRETS))
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_secret_comes_from_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, field: str, end: str
+) -> None:
+    monkeypatch.setenv("LUMA_MCP_PUBLIC_URL", "https://luma.example")
+    text, value, _ = SAMPLES[field]
+    file = tmp_path / "secret"
+    file.write_bytes(f"{text}{end}".encode())
+    monkeypatch.setenv(file_variable(field), str(file))
+    assert getattr(load_settings(), field) == value
+
+
+def test_secrets_to_seal_with_may_stand_one_a_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LUMA_MCP_PUBLIC_URL", "https://luma.example")
+    file = tmp_path / "secret"
+    file.write_text(f"{'n' * 32}\n{'o' * 40}\n")
+    monkeypatch.setenv("LUMA_MCP_SECRET_KEY_FILE", str(file))
+    assert load_settings().secret_key == (SecretStr("n" * 32), SecretStr("o" * 40))
+
+
+@pytest.mark.parametrize("variable", ["LUMA_API_KEY", "LUMA_AGENTS_API_KEY"])
+def test_the_keys_of_the_stdio_user_come_from_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+) -> None:
+    file = tmp_path / "key"
+    file.write_text("luma-0123456789\n")
+    monkeypatch.setenv(f"{variable}_FILE", str(file))
+    assert getattr(load_stdio_keys(), variable.lower()) == SecretStr("luma-0123456789")
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (None, "must name a file that can be read: No such file or directory."),
+        (b"", "must name a file that is not empty."),
+        (b" \n\n", "must name a file that is not empty."),
+        (b"\xff\xfe", "must name a file with text."),
+        (b"redis://one\nredis://two", "must name a file with the secret in one line."),
+        (b"pa55-and-no-url", "must begin with redis://, rediss://, valkey://, valkeys://."),
+        (b"pa55" * MAX_SECRET_FILE, "must begin with redis://, rediss://, valkey://, valkeys://."),
+    ],
+)
+def test_a_file_without_a_secret_stops_the_start_and_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, what: str
+) -> None:
+    file = tmp_path / "pa55"  # as if the secret were taken for the path
+    if content is not None:
+        file.write_bytes(content)
+    monkeypatch.setenv("LUMA_MCP_REDIS_URL_FILE", str(file))
+    with pytest.raises(SettingError) as raised:
+        load_settings()
+    assert str(raised.value) == f"LUMA_MCP_REDIS_URL_FILE {what}"
+
+
+def test_a_folder_holds_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LUMA_API_KEY_FILE", str(tmp_path))
+    with pytest.raises(SettingError, match=r"^LUMA_API_KEY_FILE must name a file that can be read"):
+        load_stdio_keys()
+
+
+@pytest.mark.parametrize("variable", ["LUMA_MCP_METRICS_TOKEN", "luma_mcp_metrics_token"])
+def test_a_secret_in_both_places_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "pa55" * 4)
+    monkeypatch.setenv("LUMA_MCP_METRICS_TOKEN_FILE", "/run/secrets/token")
+    with pytest.raises(SettingError) as raised:
+        load_settings()
+    sentence = "Set either LUMA_MCP_METRICS_TOKEN or LUMA_MCP_METRICS_TOKEN_FILE, not both."
+    assert str(raised.value) == sentence
+
+
+def test_a_secret_as_an_option_wins_over_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUMA_MCP_METRICS_TOKEN_FILE", "/nowhere")
+    assert load_settings(metrics_token="t" * 16).metrics_token == SecretStr("t" * 16)
+
+
+def test_the_variable_of_a_file_counts_as_not_set_when_it_is_empty(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LUMA_MCP_METRICS_TOKEN_FILE", "")
+    assert load_settings().metrics_token is None
+
+
+def test_what_is_no_secret_comes_from_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUMA_MCP_PORT_FILE", "/run/secrets/port")
+    with pytest.raises(SettingError, match="There is no setting LUMA_MCP_PORT_FILE"):
+        load_settings()
 
 
 def test_the_settings_of_the_server_hold_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
