@@ -24,6 +24,7 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from luma_mcp.engine import Engine
 from luma_mcp.errors import RateLimited, Unavailable
+from luma_mcp.origins import plain_address
 from luma_mcp.settings import Settings
 from luma_mcp.wording import count
 
@@ -190,12 +191,12 @@ def address_of(client: tuple[str, int] | None) -> str:
 @lru_cache(maxsize=4096)
 def _network_of(host: str) -> str:
     try:
-        address = ip_address(host)
+        address = ip_address(plain_address(host))
     except ValueError:
         return host
     if not isinstance(address, IPv6Address):
-        return host
-    return str(address.ipv4_mapped or ip_network((int(address), 64), strict=False))
+        return str(address)
+    return str(ip_network((int(address), 64), strict=False))
 
 
 @lru_cache(maxsize=64)

@@ -30,6 +30,7 @@ from prometheus_client.registry import Collector
 
 from luma_mcp import __version__
 from luma_mcp.settings import (
+    METRICS_DIRECTORY,
     SettingError,
     Settings,
     share_metrics_in,
@@ -426,16 +427,22 @@ def shared_directory() -> Generator[None]:
     Raises:
         SettingError: There is no place for files.
     """
+    chosen = shared_metrics_directory()
     try:
-        directory = tempfile.TemporaryDirectory(prefix="luma-mcp-metrics-")
+        # One of their own, since figures of an earlier run would be added to theirs.
+        directory = tempfile.TemporaryDirectory(prefix="luma-mcp-metrics-", dir=chosen)
     except OSError as error:
-        raise SettingError(f"workers need a directory for their figures: {error}.") from None
+        raise SettingError(
+            f"{variable_name('workers')} above 1 needs a directory for the workers' figures, and "
+            f"none can be written to ({error.strerror}). Mount one, as `docker run --tmpfs /tmp` "
+            f"does, or set {METRICS_DIRECTORY} to one."
+        ) from None
     with directory as path:
         share_metrics_in(path)
         try:
             yield
         finally:
-            share_metrics_in(None)
+            share_metrics_in(chosen)
 
 
 @contextmanager

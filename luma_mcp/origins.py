@@ -1,6 +1,8 @@
 """Where URLs lead, and patterns of origins; only what is plainly written is read at all."""
 
 import re
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
 MAX_URL = 4_096
@@ -14,6 +16,20 @@ _URL = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _PORTS = {"https": 443, "http": 80}
+
+
+@lru_cache(maxsize=4096)
+def plain_address(host: str) -> str:
+    """Write an address of IPv4 that a socket of IPv6 sees, such as ::ffff:10.0.0.1, as what it is.
+
+    Every other address or name stays as it is (RFC 4291 section 2.5.5.2).
+    """
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped) if mapped else host
 
 
 class Place(NamedTuple):

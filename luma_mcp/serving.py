@@ -1,6 +1,7 @@
 """Processes that serve over HTTP: their socket, uvicorn, how they begin and how they end."""
 
 import asyncio
+import errno
 import gc
 import multiprocessing
 import os
@@ -107,14 +108,19 @@ class Server(uvicorn.Server):
 
 def _bind(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    # With the protocol named, asyncio switches Nagle's delay off for what it accepts.
-    bound = socket.socket(family, proto=socket.IPPROTO_TCP)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
+        # With the protocol named, asyncio switches Nagle's delay off for what it accepts.
+        bound = socket.socket(family, proto=socket.IPPROTO_TCP)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:  # `::` serves IPv4 too, whatever the system's default is
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         bound.bind((settings.host, settings.port))
     except OSError as error:
-        place = f"{settings.host} port {settings.port}"
-        raise SettingError(f"cannot listen on {place}: {error.strerror}.") from None
+        field = "port" if error.errno in {errno.EADDRINUSE, errno.EACCES} else "host"
+        raise SettingError(
+            f"cannot listen on {settings.host} port {settings.port}: {error.strerror}. Choose "
+            f"another {field} with --{field} or {variable_name(field)}."
+        ) from None
     return bound
 
 

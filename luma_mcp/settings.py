@@ -33,7 +33,7 @@ _SERVICE_LINK = re.compile(r"LUMA_MCP_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+
 _PRIVATE_NAMES = (".localhost", ".test", ".local", ".home.arpa", ".internal", ".lan", ".home")
 # Set where the tests run, and so in the environment of the servers that they start.
 TEST_SWITCHES = frozenset({"LUMA_MCP_REQUIRE_ALL"})
-_METRICS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+METRICS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 # Settings that may come from a file, as the secrets of containers and systemd's credentials do:
 # LUMA_MCP_SECRET_KEY_FILE names the file that holds LUMA_MCP_SECRET_KEY.
 SECRETS = frozenset({"secret_key", "redis_url", "metrics_token"})
@@ -174,7 +174,10 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True
     )
 
-    host: str = Field(default="127.0.0.1", description="address to listen on")
+    host: str = Field(
+        default="127.0.0.1",
+        description="address to listen on; 0.0.0.0 is every one of IPv4, :: every one of both",
+    )
     port: Annotated[int, BeforeValidator(_unless_service_link)] = Field(
         default=8000, ge=0, le=65535, description="port to listen on; 0 takes any"
     )
@@ -543,15 +546,15 @@ def _read_secret(variable: str, path: Path, *, lines: bool) -> str:
 
 def shared_metrics_directory() -> str | None:
     """Where several workers leave their figures: the variable of prometheus_client."""
-    return os.environ.get(_METRICS_DIRECTORY)
+    return os.environ.get(METRICS_DIRECTORY)
 
 
 def share_metrics_in(directory: str | None) -> None:
     """Tell the processes that are started from now on where to leave them; None for nowhere."""
     if directory is None:
-        os.environ.pop(_METRICS_DIRECTORY, None)
+        os.environ.pop(METRICS_DIRECTORY, None)
     else:
-        os.environ[_METRICS_DIRECTORY] = directory
+        os.environ[METRICS_DIRECTORY] = directory
 
 
 def load_stdio_keys() -> StdioKeys:

@@ -60,7 +60,7 @@ INTERNALS = {
     ),
     "fastmcp.server.http": (
         "web/app.py web/guards.py",
-        "web/test_guards.py::test_a_foreign_host_is_misdirected_on_every_route",
+        "web/test_guards.py::test_a_foreign_host_is_misdirected_on_every_route_but_the_probed",
     ),
     "fastmcp.tools.function_tool": (
         "tools/definition.py",

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from pathlib import Path
 
 import httpx
 import hypothesis
@@ -298,8 +299,27 @@ def test_a_port_that_is_taken_stops_the_start_with_one_sentence() -> None:
 
 def test_workers_without_a_place_for_files_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", "/nowhere")
-    with pytest.raises(SettingError, match="workers need a directory"), shared_directory():
+    with pytest.raises(SettingError) as raised, shared_directory():
         pass
+    assert str(raised.value) == (
+        "LUMA_MCP_WORKERS above 1 needs a directory for the workers' figures, and none can be "
+        "written to (No such file or directory). Mount one, as `docker run --tmpfs /tmp` does, or "
+        "set PROMETHEUS_MULTIPROC_DIR to one."
+    )
+
+
+def test_workers_leave_their_files_where_the_operator_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    (tmp_path / "counter_1.db").write_text("of an earlier run")
+    with shared_directory():
+        own = Path(shared_metrics_directory() or "")
+        assert own.parent == tmp_path
+        assert [*own.iterdir()] == []
+    assert shared_metrics_directory() == str(tmp_path)
+    assert [one.name for one in tmp_path.iterdir()] == ["counter_1.db"]
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from luma_mcp.web.authentication import KeyGate, KeyVerifier
 from luma_mcp.web.callbacks import hear
 from luma_mcp.web.emulator import build_emulator
 from luma_mcp.web.envelope import Envelope
-from luma_mcp.web.guards import HostOriginGuard, TrimmedHeaders
+from luma_mcp.web.guards import HostOriginGuard, PlainAddresses, TrimmedHeaders
 from luma_mcp.web.health import alive, ready
 from luma_mcp.web.home import Home
 from luma_mcp.web.limits import BoundedBodies, LimitedRequests
@@ -105,6 +105,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
     guards = [
         Middleware(CutShort),
         Middleware(TrimmedHeaders),
+        Middleware(PlainAddresses),
         Middleware(HostOriginGuard, settings=settings),
     ]
     if settings.own_origins:

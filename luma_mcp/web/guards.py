@@ -1,4 +1,4 @@
-"""What every request passes first: header values made clean, Host and Origin checked."""
+"""What every request passes first: headers and addresses made plain, Host and Origin checked."""
 
 import re
 
@@ -6,6 +6,7 @@ from fastmcp.server.http import HostOriginGuardMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from luma_mcp.errors import RefusedByPolicy
+from luma_mcp.origins import plain_address
 from luma_mcp.settings import SANDBOX_PATH, Settings, variable_name
 from luma_mcp.web.refusals import refusal
 
@@ -13,6 +14,8 @@ _BLANKS = b" \t"
 _HOST = re.compile(rb"([^\s\[\]:@/]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
 FORBIDDEN, MISDIRECTED = 403, 421
 MAX_ADMITTED = 1_000  # hosts may be admitted on any port
+PROBED = frozenset({"/healthz", "/readyz"})
+_LITERAL = re.compile(rb"\[(?P<address>[0-9A-Fa-f:.]+)\](?P<port>:\d{1,5})?")
 
 _Grounds = tuple[object, ...]
 
@@ -30,6 +33,36 @@ class TrimmedHeaders:
             trimmed = [(name, value.strip(_BLANKS)) for name, value in headers]
             scope = {**scope, "headers": trimmed}
         await self._app(scope, receive, send)
+
+
+class PlainAddresses:
+    """Write addresses of IPv4 as such which the socket sees as those of IPv6 (::ffff:10.0.0.1).
+
+    A socket that listens on `::` serves both. Whoever compares an address then, as the guard does
+    and the limits do, sees one way to write it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Change only what came over IPv6, or says so."""
+        ends = {end: scope[end] for end in ("client", "server") if scope.get(end)}
+        if any(":" in host for host, *_ in ends.values()):
+            plain = {end: (plain_address(host), *port) for end, (host, *port) in ends.items()}
+            headers = [
+                (name, _plain_host(value) if name == b"host" else value)
+                for name, value in scope["headers"]
+            ]
+            scope = {**scope, **plain, "headers": headers}
+        await self._app(scope, receive, send)
+
+
+def _plain_host(host: bytes) -> bytes:
+    found = _LITERAL.fullmatch(host)
+    address = found["address"].decode() if found else ""
+    plain = plain_address(address)
+    return plain.encode() + (found["port"] or b"") if found and plain != address else host
 
 
 class HostOriginGuard:
@@ -60,6 +93,9 @@ class HostOriginGuard:
         if scope["type"] == "websocket":  # there are none here, and the guard lets them pass
             await send({"type": "websocket.close", "code": 1008})
             return
+        if _is_probe(scope):
+            await self._app(scope, receive, send)
+            return
         if _is_for_everybody(scope):
             # Pages in a sandboxed frame ask for media with "Origin: null".
             others = [pair for pair in scope["headers"] if pair[0] != b"origin"]
@@ -72,6 +108,17 @@ class HostOriginGuard:
             await explained({"type": "http.response.start", "status": status})
             return
         await self._guard(scope, receive, explained)
+
+
+def _is_probe(scope: Scope) -> bool:
+    """Tell whether something asks how the process is, at whatever address the process has there.
+
+    No page can read the answer: a page of another site sends its Origin, or is not let.
+    """
+    if scope["type"] != "http" or scope["path"] not in PROBED:
+        return False
+    has_origin = any(name == b"origin" for name, _ in scope["headers"])
+    return scope["method"] in {"GET", "HEAD"} and not has_origin
 
 
 def _is_for_everybody(scope: Scope) -> bool:

@@ -22,7 +22,7 @@ CADDYFILE = ROOT / "deploy" / "Caddyfile"
 ENDED = "(it ended)"
 # Given to a process of which coverage learns nothing new: it starts in two thirds of the time.
 UNTRACED = {"COVERAGE_PROCESS_CONFIG": ""}
-ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
+ADDRESS = re.compile(r"http://(?:127\.0\.0\.1|\[::1\]):\d+")
 
 
 @dataclass

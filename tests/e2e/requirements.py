@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,15 @@ def need_program(name: str) -> None:
     """Skip the test unless the machine has this program."""
     if shutil.which(name) is None:
         missing(f"this machine has no {name}")
+
+
+def need_ipv6() -> None:
+    """Skip the test unless this machine reaches itself over IPv6."""
+    try:
+        with socket.socket(socket.AF_INET6) as own:
+            own.bind(("::1", 0))
+    except OSError:
+        missing("this machine has no IPv6")
 
 
 def need_node_clients() -> dict[str, str]:

@@ -15,8 +15,9 @@ from luma_mcp import __version__
 from luma_mcp.sandbox.app import build_sandbox
 from luma_mcp.tools import ALL
 from tests.e2e.processes import ROOT, UNTRACED, fetch, finished, serving_process
+from tests.e2e.requirements import need_ipv6
 from tests.e2e.sign_in import SECRET_KEY, public_process
-from tests.servers import misbehaving, serving
+from tests.servers import bound_socket, misbehaving, serving
 
 FAST = {"LUMA_MCP_SANDBOX_QUEUED_SECONDS": "0", "LUMA_MCP_SANDBOX_DREAMING_SECONDS": "0"}
 
@@ -78,6 +79,15 @@ async def test_a_taken_port_stops_the_start_with_one_sentence() -> None:
         status, _, err = await finished("--port", str(port))
     assert status == 2
     assert err.startswith(f"luma-mcp: cannot listen on 127.0.0.1 port {port}: ")
+    assert err.endswith("Choose another port with --port or LUMA_MCP_PORT.\n")
+    assert err.count("\n") == 1
+
+
+async def test_an_address_that_is_not_this_machines_stops_the_start_with_one_sentence() -> None:
+    status, _, err = await finished("--host", "203.0.113.1", "--port", "0")
+    assert status == 2
+    assert err.startswith("luma-mcp: cannot listen on 203.0.113.1 port 0: ")
+    assert err.endswith("Choose another host with --host or LUMA_MCP_HOST.\n")
     assert err.count("\n") == 1
 
 
@@ -198,6 +208,18 @@ async def test_the_welcome_names_an_address_that_answers() -> None:
     everywhere = ("--host", "0.0.0.0")  # noqa: S104 - the case in question
     async with serving_process("--sandbox", *everywhere, **UNTRACED) as running:
         assert (await fetch(f"{running.url}/healthz")).status_code == 200
+
+
+async def test_a_server_on_every_address_serves_ipv4_and_ipv6_alike() -> None:
+    need_ipv6()
+    with bound_socket() as held:
+        port = held.getsockname()[1]
+    async with serving_process("--sandbox", "--host", "::", port=port, **UNTRACED) as running:
+        assert running.url == f"http://[::1]:{port}"
+        for address in (f"127.0.0.1:{port}", f"[::1]:{port}", f"[::ffff:127.0.0.1]:{port}"):
+            assert (await fetch(f"http://{address}/")).status_code == 200
+            told = await fetch(f"http://{address}/", **{"X-Forwarded-Proto": "https"})
+            assert "https://" + address not in told.text
 
 
 async def test_the_welcome_names_where_clients_sign_in() -> None:

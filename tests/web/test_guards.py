@@ -4,19 +4,19 @@ import asyncio
 
 import httpx
 import pytest
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from luma_mcp.settings import load_settings
 from luma_mcp.web.app import build_app
-from luma_mcp.web.guards import MAX_ADMITTED, HostOriginGuard
+from luma_mcp.web.guards import MAX_ADMITTED, PROBED, HostOriginGuard, PlainAddresses
 from tests.servers import product
 from tests.web.conftest import ACCEPT, PING
 
 PATHS = ["/", "/mcp", "/healthz", "/readyz", "/sse", "/sandbox/", "/nowhere"]
 
 
-@pytest.mark.parametrize("path", PATHS)
-async def test_a_foreign_host_is_misdirected_on_every_route(
+@pytest.mark.parametrize("path", [path for path in PATHS if path not in PROBED])
+async def test_a_foreign_host_is_misdirected_on_every_route_but_the_probed(
     browser: httpx.AsyncClient, path: str
 ) -> None:
     response = await browser.get(path, headers={"Host": "evil.example"})
@@ -34,21 +34,34 @@ async def test_a_foreign_origin_is_forbidden_on_every_route(
     assert "LUMA_MCP_ALLOWED_ORIGINS" in response.json()["advice"]
 
 
+@pytest.mark.parametrize("path", sorted(PROBED))
+@pytest.mark.parametrize("name", ["10.1.2.3:8000", "luma-mcp-1", "evil.example", "[fe80::1]"])
+async def test_a_probe_is_answered_whatever_it_calls_the_server(
+    browser: httpx.AsyncClient, path: str, name: str
+) -> None:
+    named = {"Host": name}
+    assert (await browser.get(path, headers=named)).status_code == 200
+    assert (await browser.head(path, headers=named)).status_code == 200
+    page = named | {"Origin": f"http://{name}"}
+    assert (await browser.get(path, headers=page)).status_code == 421
+    assert (await browser.post(path, headers=named)).status_code == 421
+
+
 async def test_what_was_admitted_admits_nothing_else(browser: httpx.AsyncClient) -> None:
     own = f"127.0.0.1:{browser.base_url.port}"
     good = {"Origin": f"http://{own}"}
     for _ in range(2):
-        assert (await browser.get("/healthz")).status_code == 200
-        assert (await browser.get("/healthz", headers=good)).status_code == 200
+        assert (await browser.get("/")).status_code == 200
+        assert (await browser.get("/", headers=good)).status_code == 200
         for bad, status in [
             ([("Origin", "https://evil.example")], 403),
             ([("Origin", good["Origin"]), ("Origin", "https://evil.example")], 403),
             ([("Host", "evil.example")], 421),
         ]:
-            assert (await browser.get("/healthz", headers=bad)).status_code == status
+            assert (await browser.get("/", headers=bad)).status_code == status
 
 
-async def verdict(guard: HostOriginGuard, **request: object) -> int:
+async def verdict(guard: ASGIApp, **request: object) -> int:
     """Ask the guard about a request; gives the status of the answer."""
     sent: list[Message] = []
 
@@ -86,12 +99,55 @@ async def test_a_verdict_is_for_the_address_and_the_scheme_that_were_asked_for()
     assert await verdict(guard, **page, scheme="https") == 403
 
 
+IPV6_SOCKET = ("::ffff:10.0.0.5", 80)
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("10.0.0.5", 200),
+        ("[::ffff:10.0.0.5]", 200),
+        ("[::FFFF:A00:5]:80", 200),
+        ("[::1]:80", 200),
+        ("10.0.0.6", 421),
+        ("[::ffff:10.0.0.6]", 421),
+        ("[::ffff:10.0.0.5", 421),
+        ("[::ffff:10.0.0.5]evil.example", 421),
+        ("[fe80::1]", 421),
+    ],
+)
+async def test_an_address_of_ipv4_is_the_same_over_a_socket_of_ipv6(name: str, status: int) -> None:
+    guard = PlainAddresses(HostOriginGuard(admit, load_settings()))
+    peer = {"client": ("::ffff:10.0.0.9", 4711), "server": IPV6_SOCKET}
+    assert await verdict(guard, headers=host(name), scheme="http", **peer) == status
+
+
+@pytest.mark.parametrize(
+    ("client", "seen"),
+    [
+        (("::ffff:10.0.0.9", 4711), ("10.0.0.9", 4711)),
+        (("2001:db8::1", 4711, 0, 0), ("2001:db8::1", 4711, 0, 0)),
+        (None, None),
+    ],
+)
+async def test_what_follows_sees_plain_addresses(client: object, seen: object) -> None:
+    scopes: list[Scope] = []
+
+    async def look(scope: Scope, _receive: Receive, send: Send) -> None:
+        scopes.append(scope)
+        await admit(scope, _receive, send)
+
+    peer = {"client": client, "server": IPV6_SOCKET, "headers": host("10.0.0.5")}
+    assert await verdict(PlainAddresses(look), **peer) == 200
+    assert (scopes[0]["client"], scopes[0]["server"]) == (seen, ("10.0.0.5", 80))
+
+
 async def test_an_allowed_host_is_served() -> None:
     async with (
         product(allowed_hosts="luma.example.com") as url,
         httpx.AsyncClient(base_url=url) as client,
     ):
-        response = await client.get("/healthz", headers={"Host": "luma.example.com"})
+        response = await client.get("/", headers={"Host": "luma.example.com"})
     assert response.status_code == 200
 
 
@@ -156,7 +212,7 @@ async def test_a_host_that_can_be_read_in_two_ways_is_misdirected(
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", browser.base_url.port)
     lines = "".join(f"Host: {host}\r\n" for host in hosts)
-    writer.write(f"GET /healthz HTTP/1.1\r\n{lines}Connection: close\r\n\r\n".encode())
+    writer.write(f"GET / HTTP/1.1\r\n{lines}Connection: close\r\n\r\n".encode())
     answer = await reader.read()
     writer.close()
     await writer.wait_closed()
