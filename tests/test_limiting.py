@@ -139,6 +139,12 @@ async def until_held(redis: Redis, number: int) -> None:
         await asyncio.sleep(0)
 
 
+async def until_given_back(limiting: Limiting) -> None:
+    """Wait until all places are free: an engine is told beside whoever leaves."""
+    if limiting.engine is not None:
+        await until_held(limiting.engine.client, 0)
+
+
 async def age_leases(redis: Redis, seconds: float) -> None:
     """Let time pass for leases, as if nobody had renewed them."""
     for name in await redis.keys(PLACES):
@@ -400,9 +406,11 @@ async def test_calls_that_fail_or_are_cancelled_give_their_places_back(limiting:
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.wait([task])
+    await until_given_back(limiting)
     with pytest.raises(ZeroDivisionError):
         async with limits.call_of(("a",)):
             _ = 1 / 0
+    await until_given_back(limiting)
     async with AsyncExitStack() as stack:
         for _ in range(3):
             await hold(stack, limits, "a", "b")

@@ -21,6 +21,12 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
+def _usage(*, ca: bool) -> x509.KeyUsage:
+    others = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+    never = dict.fromkeys((*others, "encipher_only", "decipher_only"), False)
+    return x509.KeyUsage(digital_signature=not ca, key_cert_sign=ca, crl_sign=ca, **never)
+
+
 class Authority:
     """Signs certificates, its own among them."""
 
@@ -44,7 +50,9 @@ class Authority:
     def _sign(
         self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, until: datetime, *, ca: bool
     ) -> x509.Certificate:
+        """Sign with all that RFC 5280 wants; Python 3.13 and newer take nothing less."""
         host = subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
+        issuer = self._key.public_key()
         alternative = x509.SubjectAlternativeName([x509.DNSName(str(host))])
         return (
             x509.CertificateBuilder()
@@ -56,6 +64,13 @@ class Authority:
             .not_valid_after(until)
             .add_extension(alternative, critical=False)
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            .add_extension(_usage(ca=ca), critical=True)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+            )
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer), critical=False
+            )
             .sign(self._key, hashes.SHA256())
         )
 
