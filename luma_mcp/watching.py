@@ -77,6 +77,10 @@ class Pace:
         alarm = asyncio.ensure_future(self.clock.sleep(moment - self.clock.time()))
         try:
             await asyncio.wait({alarm, signal}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError as cancelled:
+            # From Python 3.14 on a frame of asyncio's holds the task, which holds the error: with
+            # all that its frames know, keys among it, they would stay until garbage is collected.
+            raise cancelled.with_traceback(None)  # noqa: B904 - the same error
         finally:
             alarm.cancel()
 

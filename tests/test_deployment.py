@@ -163,6 +163,7 @@ def test_what_a_container_is_set_to_is_a_setting(
 
 
 async def test_media_of_the_containers_sandbox_reach_the_users_browser(tmp_path: Path) -> None:
+    need_program("caddy")
     (tmp_path / "routes").mkdir()
     config = tmp_path / "Caddyfile"
     config.write_text(CADDYFILE.read_text())
@@ -270,6 +271,7 @@ async def test_caddy_tells_who_calls_and_logs_nothing_secret(tmp_path: Path) -> 
 
 
 async def test_what_a_dead_replica_does_not_take_goes_whole_to_the_other(tmp_path: Path) -> None:
+    need_program("caddy")
     replica = Replica()
     dead = bound_socket()  # nobody listens
     async with (
