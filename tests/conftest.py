@@ -1,6 +1,6 @@
 """Fixtures that every test shares: the sandbox with a clock to turn, and what is before it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import hypothesis
@@ -12,6 +12,7 @@ from luma_mcp.mcp_server import build_mcp
 from luma_mcp.sandbox.app import build_sandbox
 from luma_mcp.sandbox.clock import TurnedClock
 from luma_mcp.settings import Settings, load_settings
+from tests.authorities import trust_no_other
 from tests.services import access_with, open_services_over
 
 # No test fails by the clock; in a fresh clone Hypothesis begins with seconds of tables.
@@ -31,6 +32,12 @@ LONGEST = ("tests/e2e/", "tests/faults/", "tests/conformance/", "tests/test_benc
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest: at the end one process would be alone with it."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _trusting() -> Iterator[None]:
+    with trust_no_other():
+        yield
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ import pytest
 
 from luma_mcp import __version__
 from luma_mcp.tools import ALL
+from tests.authorities import trust_as_the_machine_does
 from tests.documents import ROOT
 from tests.e2e.deployment import Deployment, deployed
 from tests.e2e.processes import UNTRACED, fetch, serving_process
@@ -97,7 +98,9 @@ def installed() -> Generator[Installed]:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         place.chmod(0o755)
-        yield asyncio.run(_install(place))
+        with trust_as_the_machine_does():
+            done = asyncio.run(_install(place))
+        yield done
 
 
 class Answer(NamedTuple):

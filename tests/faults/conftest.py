@@ -1,13 +1,11 @@
-"""What the tests of faults share: little patience, a trusted authority, and one server."""
+"""What the tests of faults share: little patience, and one server."""
 
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from luma_mcp import stopping
 from luma_mcp.luma import sending
-from tests.faults import certificates
 from tests.faults.matrix import USUAL
 from tests.faults.stage import Stage, staged
 
@@ -27,18 +25,8 @@ def _hasty() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _trusting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let servers trust the authority of the tests, and no other."""
-    trusted = tmp_path_factory.mktemp("faults") / "trusted.pem"
-    trusted.write_bytes(certificates.trusted().certificate.public_bytes(Encoding.PEM))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SSL_CERT_FILE", str(trusted))
-        yield
-
-
 @pytest.fixture(scope="module")
-async def usual_stage(_hasty: None, _trusting: None) -> AsyncIterator[Stage]:
+async def usual_stage(_hasty: None) -> AsyncIterator[Stage]:
     """One server for all rows that need no other; at the end it can stop at once."""
     async with staged(USUAL) as stage:
         yield stage

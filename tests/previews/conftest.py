@@ -2,13 +2,10 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
-from cryptography.hazmat.primitives.serialization import Encoding
-
-from tests.faults import certificates
 
 Turn = Callable[[float], None]
 
@@ -72,13 +69,3 @@ async def turn(monkeypatch: pytest.MonkeyPatch) -> Turn:
     time, turned = loop.time, [0.0]
     monkeypatch.setattr(loop, "time", lambda: time() + sum(turned))
     return turned.append
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _trusting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Trust the authority of the tests, and no other; to read them all takes a while."""
-    trusted = tmp_path_factory.mktemp("previews") / "trusted.pem"
-    trusted.write_bytes(certificates.trusted().certificate.public_bytes(Encoding.PEM))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SSL_CERT_FILE", str(trusted))
-        yield
