@@ -3,14 +3,23 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 CLIENTS := tests/e2e/clients
+# By file, since a file's tests may share what takes long to set up.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+SLOW := tests/e2e tests/faults tests/conformance tests/test_bench.py
 
-.PHONY: run test clients widgets bench load lint lock clean
+.PHONY: run quick test coverage clients widgets bench load lint lock clean
 
 run: $(STAMP)-run  ## serve on http://127.0.0.1:8000 with the sandbox; needs no key
 	$(BIN)/python server.py --sandbox
 
+quick: $(STAMP)-dev  ## what a minute can say: the tests that need no other program
+	$(PYTEST) $(SLOW:%=--ignore=%)
+
 test: $(STAMP)-dev  ## the whole suite; what the machine lacks is skipped with the reason
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --cov --cov-report=term
+	$(PYTEST)
+
+coverage: $(STAMP)-dev  ## the whole suite, and whether it runs every line and branch; takes longer
+	$(PYTEST) --cov --cov-report=term
 
 clients: $(CLIENTS)/.venv/.installed  ## Python clients of others, which the whole suite needs
 

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests.conftest import LONGEST
 from tests.documents import ROOT
 from tests.e2e.requirements import need_program
 from tests.e2e.test_readme import run
@@ -31,7 +32,7 @@ async def commands_of(target: str) -> list[str]:
 
 
 def test_the_documents_name_targets() -> None:
-    assert {"run", "test", "lint", "bench", "lock"} <= set(promised())
+    assert {"run", "quick", "test", "coverage", "lint", "bench", "lock"} <= set(promised())
 
 
 # By file, since a file's tests may share what takes long to set up.
@@ -44,7 +45,11 @@ async def test_a_target_that_the_documents_name_exists(target: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "lock"), [("run", "requirements.lock"), ("test", "requirements-dev.lock")]
+    ("target", "lock"),
+    [
+        ("run", "requirements.lock"),
+        *((name, "requirements-dev.lock") for name in ("quick", "test", "coverage")),
+    ],
 )
 async def test_only_hashed_dependencies_of_the_right_lock_are_installed(
     target: str, lock: str
@@ -60,8 +65,23 @@ async def test_make_run_starts_the_server_with_its_sandbox() -> None:
     assert (await commands_of("run"))[-1] == ".venv/bin/python server.py --sandbox"
 
 
-async def test_make_test_runs_the_whole_suite() -> None:
-    (testing,) = [line for line in await commands_of("test") if "pytest" in line]
+async def pytest_words(target: str) -> list[str]:
+    """List what a target tells pytest beyond how to share the work."""
+    (testing,) = [line for line in await commands_of(target) if "pytest" in line]
     words = testing.split()
-    assert words[:3] == [".venv/bin/python", "-m", "pytest"]
-    assert words[3:] == [*PARALLEL, "--cov", "--cov-report=term"]  # nothing deselected
+    assert words[: 3 + len(PARALLEL)] == [".venv/bin/python", "-m", "pytest", *PARALLEL]
+    return words[3 + len(PARALLEL) :]
+
+
+async def test_make_test_runs_the_whole_suite() -> None:
+    assert await pytest_words("test") == []  # nothing deselected
+
+
+async def test_make_coverage_runs_the_whole_suite_and_measures_it() -> None:
+    assert await pytest_words("coverage") == ["--cov", "--cov-report=term"]  # nothing deselected
+
+
+async def test_make_quick_leaves_out_what_takes_longest() -> None:
+    left_out = [word.removeprefix("--ignore=") for word in await pytest_words("quick")]
+    assert left_out == [name.removesuffix("/") for name in LONGEST]
+    assert all((ROOT / name).exists() for name in left_out)
