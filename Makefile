@@ -1,25 +1,56 @@
-# Everything happens in .venv, from locked and hashed dependencies.
+# Everything happens in .venv, from locked and hashed dependencies. To try another Python beside it:
+# make quick PYTHON=python3.13 VENV=.venv-3.13
 PYTHON ?= python3
-BIN := .venv/bin
-STAMP := .venv/.installed
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
 CLIENTS := tests/e2e/clients
+NEWEST := .venv-newest
+OLDEST := .venv-oldest
+EXTRAS := otlp previews redis sandbox
 # By file, since a file's tests may share what takes long to set up.
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+PYTEST := -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 SLOW := tests/e2e tests/faults tests/conformance tests/test_bench.py
 
-.PHONY: run quick test coverage clients widgets bench load lint lock clean
+# The locks are complete: pip resolves nothing, so that no release of anything can change what it does.
+INSTALL = -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r
+CHECK = -m pip check --disable-pip-version-check
+
+UV := $(BIN)/uv
+PROJECT := pyproject.toml $(EXTRAS:%=--extra %) --python-version 3.11
+PLAIN := --no-emit-index-url --no-header --no-annotate --quiet
+LOCKED := --universal --upgrade --generate-hashes $(PLAIN)
+comma := ,
+space := $(subst ,, )
+
+.PHONY: run quick test coverage newest oldest clients widgets bench load lint lock clean
 
 run: $(STAMP)-run  ## serve on http://127.0.0.1:8000 with the sandbox; needs no key
 	$(BIN)/python server.py --sandbox
 
 quick: $(STAMP)-dev  ## what a minute can say: the tests that need no other program
-	$(PYTEST) $(SLOW:%=--ignore=%)
+	$(BIN)/python $(PYTEST) $(SLOW:%=--ignore=%)
 
 test: $(STAMP)-dev  ## the whole suite; what the machine lacks is skipped with the reason
-	$(PYTEST)
+	$(BIN)/python $(PYTEST)
 
 coverage: $(STAMP)-dev  ## the whole suite, and whether it runs every line and branch; takes longer
-	$(PYTEST) --cov --cov-report=term
+	$(BIN)/python $(PYTEST) --cov --cov-report=term
+
+newest:  ## the whole suite on what `pip install .` gets today, by the newest pip and without locks
+	$(PYTHON) -m venv --clear $(NEWEST)
+	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(NEWEST)/bin/python -m pip install --quiet ".[$(subst $(space),$(comma),$(EXTRAS))]" --group dev
+	$(NEWEST)/bin/python $(CHECK)
+	$(NEWEST)/bin/python -m pip freeze --all
+	$(NEWEST)/bin/python $(PYTEST)
+
+oldest: $(STAMP)-dev  ## what `make quick` tries, on the lowest versions that pyproject.toml allows
+	$(PYTHON) -m venv --clear $(OLDEST)
+	$(UV) pip compile $(PROJECT) --resolution lowest-direct --group dev $(PLAIN) \
+	  --output-file $(OLDEST)/requirements.txt
+	$(UV) pip install --quiet --python $(OLDEST)/bin/python --requirement $(OLDEST)/requirements.txt
+	$(OLDEST)/bin/python $(PYTEST) $(SLOW:%=--ignore=%)
 
 clients: $(CLIENTS)/.venv/.installed  ## Python clients of others, which the whole suite needs
 
@@ -40,15 +71,10 @@ load: $(STAMP)-dev  ## 1,000 agents on two replicas for a minute; SOAK=--soak fo
 	$(BIN)/python -m tests.load $(SOAK)
 
 lock: $(STAMP)-dev  ## resolve the dependencies anew
-	$(BIN)/uv pip compile pyproject.toml --universal --upgrade --python-version 3.11 \
-	  --extra otlp --extra previews --extra redis --extra sandbox --generate-hashes --no-emit-index-url --no-header --no-annotate \
-	  --quiet --output-file requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --universal --upgrade --python-version 3.11 \
-	  --extra otlp --extra previews --extra redis --extra sandbox --group dev --constraint requirements.lock --generate-hashes \
-	  --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements-dev.lock
-	$(BIN)/uv pip compile $(CLIENTS)/requirements.in --universal --upgrade --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet \
-	  --output-file $(CLIENTS)/requirements.lock
+	$(UV) pip compile $(PROJECT) $(LOCKED) --output-file requirements.lock
+	$(UV) pip compile $(PROJECT) --group dev --constraint requirements.lock $(LOCKED) \
+	  --output-file requirements-dev.lock
+	$(UV) pip compile $(CLIENTS)/requirements.in --python-version 3.11 $(LOCKED) --output-file $(CLIENTS)/requirements.lock
 	for folder in tests/e2e/node widgets; do \
 	  npm install --prefix $$folder --package-lock-only --omit-lockfile-registry-resolved \
 	    --ignore-scripts --no-audit --no-fund --loglevel=error || exit; \
@@ -56,28 +82,24 @@ lock: $(STAMP)-dev  ## resolve the dependencies anew
 	$(BIN)/python -m tests.e2e.node_lock
 
 clean:
-	rm -rf .venv $(CLIENTS)/.venv
+	rm -rf .venv .venv-* $(CLIENTS)/.venv
 
-# The locks are complete: pip resolves nothing, so that no release of anything can change what it does.
-INSTALL = -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r
-CHECK = -m pip check --disable-pip-version-check
-
-.venv/.made: requirements.lock requirements-dev.lock
+$(VENV)/.made: requirements.lock requirements-dev.lock
 	$(PYTHON) -c 'import sys; sys.exit("luma-mcp needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv --clear .venv
+	$(PYTHON) -m venv --clear $(VENV)
 	touch $@
 
-$(STAMP)-run: .venv/.made
+$(STAMP)-run: $(VENV)/.made
 	$(BIN)/python $(INSTALL) requirements.lock
 	$(BIN)/python $(CHECK)
 	touch $@
 
-$(STAMP)-dev: .venv/.made
+$(STAMP)-dev: $(VENV)/.made
 	$(BIN)/python $(INSTALL) requirements-dev.lock
 	$(BIN)/python $(CHECK)
 	touch $(STAMP)-run $@
 
-$(CLIENTS)/.venv/.installed: $(CLIENTS)/requirements.lock | .venv/.made
+$(CLIENTS)/.venv/.installed: $(CLIENTS)/requirements.lock | $(VENV)/.made
 	$(BIN)/python -m venv --clear $(@D)
 	$(@D)/bin/python $(INSTALL) $<
 	$(@D)/bin/python $(CHECK)

@@ -7,11 +7,11 @@ import pytest
 from tests.conftest import LONGEST
 from tests.documents import ROOT
 from tests.e2e.requirements import need_program
-from tests.e2e.test_readme import run
+from tests.e2e.test_readme import example, run
 
 BLOCK = re.compile(r"^```bash\n(.*?)^```", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"`([^`\n]+)`")
-COMMAND = re.compile(r"^make((?: +\w+)+)", re.MULTILINE)
+COMMAND = re.compile(r"^make((?: +[a-z]+\b(?!=))+)", re.MULTILINE)
 
 
 def promised() -> list[str]:
@@ -26,7 +26,8 @@ def promised() -> list[str]:
 async def commands_of(target: str) -> list[str]:
     """Let make say what it would do if the locked dependencies had just changed."""
     need_program("make")
-    changed = ("--what-if=requirements.lock", "--what-if=requirements-dev.lock")
+    locks = ("requirements.lock", "requirements-dev.lock", "tests/e2e/clients/requirements.lock")
+    changed = (f"--what-if={lock}" for lock in locks)
     out = await run("make", "--dry-run", "--no-print-directory", *changed, target, cwd=ROOT)
     return out.splitlines()
 
@@ -59,6 +60,25 @@ async def test_only_hashed_dependencies_of_the_right_lock_are_installed(
     words = installing.split()
     assert "--require-hashes" in words
     assert words[words.index("-r") :] == ["-r", lock]
+
+
+async def test_without_make_the_readme_has_the_same_done() -> None:
+    installing, serving = example("bash", "python3 -m venv").splitlines()
+    commands = await commands_of("run")
+    (by_make,) = [line for line in commands if " install " in line]
+    making, by_hand = installing.split(" && ")
+    assert making == "python3 -m venv .venv"
+    assert set(by_hand.split()) <= set(by_make.split())
+    assert {"--no-deps", "--require-hashes"} <= set(by_hand.split())
+    assert serving == commands[-1]
+
+
+async def test_what_is_installed_is_checked_for_whatever_is_missing() -> None:
+    for target in ("run", "test", "clients"):
+        commands = await commands_of(target)
+        (installing,) = [line for line in commands if " pip install " in line]
+        assert "--no-deps" in installing.split()
+        assert " pip check" in commands[commands.index(installing) + 1]
 
 
 async def test_make_run_starts_the_server_with_its_sandbox() -> None:
