@@ -3,6 +3,7 @@
 A command imports what it needs and nothing else: all of it takes a second or two.
 """
 
+import signal
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -145,6 +146,7 @@ def sandbox(*, host: Host = None, port: Port = None, log_format: LogFormat = Non
 @app.command
 def tools() -> None:
     """Print the catalogue of tools."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `luma-mcp tools | head` ends in silence
     with importing():
         from luma_mcp.tools import build_tools
 

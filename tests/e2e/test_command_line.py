@@ -14,7 +14,7 @@ from fastmcp.client.transports import StdioTransport, StreamableHttpTransport
 from luma_mcp import __version__
 from luma_mcp.sandbox.app import build_sandbox
 from luma_mcp.tools import ALL
-from tests.e2e.processes import ROOT, UNTRACED, fetch, finished, serving_process
+from tests.e2e.processes import ROOT, UNTRACED, fetch, finished, serving_process, start
 from tests.e2e.requirements import need_ipv6
 from tests.e2e.sign_in import SECRET_KEY, public_process
 from tests.servers import bound_socket, misbehaving, serving
@@ -113,6 +113,15 @@ async def test_the_catalogue_is_printed() -> None:
     status, out, _ = await finished("tools")
     assert status == 0
     assert [line.split()[0] for line in out.splitlines()] == [tool.__name__ for tool in ALL]
+
+
+async def test_whoever_reads_only_the_beginning_of_the_catalogue_gets_no_traceback() -> None:
+    process = await start("tools")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout._transport.close()  # noqa: SLF001 - as a reader that has gone
+    assert await process.stderr.read() == b""
+    assert await process.wait() == -signal.SIGPIPE
 
 
 async def test_the_sandbox_runs_alone() -> None:
