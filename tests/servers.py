@@ -19,44 +19,15 @@ Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[
 
 
 class _Server(uvicorn.Server):
-    """uvicorn as a guest in the test's own loop, which leaves signals alone.
-
-    It says when it is up, and ends as soon as it can; uvicorn pauses for a tenth of a second before
-    it looks whether it shall, once more when it does, and before each look whether all has ended.
-    """
+    """uvicorn as a guest in the test's own loop: it says when it is up and leaves signals alone."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.up = asyncio.Event()
-        self.over = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.up.set()
-
-    async def main_loop(self) -> None:
-        ticking = asyncio.create_task(super().main_loop())
-        await self.over.wait()
-        ticking.cancel()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for listening in [*self.servers, *(sockets or [])]:
-            listening.close()
-        for connection in list(self.server_state.connections):
-            connection.shutdown()
-        try:
-            async with asyncio.timeout(self.config.timeout_graceful_shutdown):
-                await self._all_ends()
-        except TimeoutError:
-            for task in self.server_state.tasks:
-                task.cancel()
-        await self.lifespan.shutdown()
-
-    async def _all_ends(self) -> None:
-        while tasks := self.server_state.tasks:
-            await asyncio.wait(tasks)
-        while self.server_state.connections:  # noqa: ASYNC110 - what closes them tells nobody
-            await asyncio.sleep(0)
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -90,7 +61,7 @@ async def serving(
         try:
             yield url_of(listening)
         finally:
-            server.over.set()
+            server.should_exit = True
             await running
 
 
