@@ -2,7 +2,8 @@
 FROM python:3.13.9-slim-trixie AS dependencies
 COPY requirements.lock ./
 RUN python -m venv /opt/luma-mcp && \
-    /opt/luma-mcp/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements.lock && \
+    /opt/luma-mcp/bin/pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: -r requirements.lock && \
+    /opt/luma-mcp/bin/pip check && \
     /opt/luma-mcp/bin/pip uninstall --yes pip
 
 FROM python:3.13.9-slim-trixie
@@ -22,5 +23,5 @@ USER 65534:65534
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s \
-  CMD ["python", "-S", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8000, timeout=4); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
+  CMD ["python", "-S", "-m", "luma_mcp.healthcheck"]
 ENTRYPOINT ["python", "-m", "luma_mcp"]

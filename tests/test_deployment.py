@@ -21,10 +21,11 @@ from starlette.types import Receive, Scope, Send
 from luma_mcp import __version__
 from luma_mcp.settings import Settings, load_settings, variable_name
 from tests.documents import ROOT
-from tests.e2e.processes import CADDYFILE, address, caddy, fetch, finished, serving_process
+from tests.e2e.containment import Contained, contained
+from tests.e2e.processes import CADDYFILE, address, caddy, fetch, serving_process
 from tests.e2e.requirements import need_program
 from tests.e2e.test_draining import user
-from tests.servers import bound_socket, misbehaving, serving, url_of
+from tests.servers import bound_socket, misbehaving, product, serving, url_of
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = ROOT / "docker-compose.yml"
@@ -75,15 +76,55 @@ def test_the_image_is_pinned_and_runs_as_nobody() -> None:
     assert words_of("USER") == ["65534:65534"]
 
 
-async def test_the_images_entry_point_and_health_check_work() -> None:
+HEALTHY = (0, "", "")
+
+
+def entry_point(*command: str) -> tuple[str, ...]:
+    """Give what the image runs for this command, with the Python of the tests."""
     python, *entry = words_of("ENTRYPOINT")
     assert python == "python"
-    async with serving_process(program=tuple(entry)) as running:
-        check = words_of("CMD")[1:]
-        alive = [word.replace("8000", running.url.rpartition(":")[2]) for word in check]
-        assert await finished(*alive, program=()) == (0, "", "")
-        lost = [word.replace("/healthz", "/nowhere") for word in alive]
-        assert (await finished(*lost, program=()))[0] == 1
+    return (sys.executable, *entry, *command)
+
+
+async def health_of(container: Contained) -> tuple[int, str, str]:
+    """Run the image's health check in a container."""
+    python, *check = words_of("CMD")
+    assert python == "python"
+    return await container.runs(sys.executable, *check)
+
+
+@pytest.mark.parametrize("command", ["serve", "sandbox"])
+async def test_the_image_is_healthy_once_it_listens_at_the_port_that_is_set(command: str) -> None:
+    with bound_socket() as held:
+        port = str(held.getsockname()[1])
+        async with contained(*entry_point(command), LUMA_MCP_PORT=port) as container:
+            assert container.process.stderr is not None
+            await container.process.stderr.readuntil(b"\n")
+            assert await health_of(container) == HEALTHY
+
+
+async def test_the_image_is_healthy_at_a_port_of_its_command_line() -> None:
+    with bound_socket() as held:
+        command = entry_point("--port", str(held.getsockname()[1]))
+        async with contained(*command, LUMA_MCP_PORT="9") as container:
+            assert container.process.stderr is not None
+            await container.process.stderr.readuntil(b"\n")
+            assert await health_of(container) == HEALTHY
+
+
+async def test_the_image_is_healthy_for_one_user_over_stdin() -> None:
+    async with contained(*entry_point("stdio"), LUMA_API_KEY="luma-ada") as container:
+        stdin, stdout = container.process.stdin, container.process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write(b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')
+        assert json.loads(await stdout.readline()) == {"jsonrpc": "2.0", "id": 1, "result": {}}
+        assert await health_of(container) == HEALTHY
+
+
+async def test_below_the_server_the_sandbox_answers_only_what_luma_does() -> None:
+    async with product() as url:
+        assert (await fetch(f"{url}/sandbox/healthz")).status_code == 404
 
 
 # --- The containers
@@ -124,7 +165,7 @@ def test_containers_are_pinned_read_only_and_have_no_rights() -> None:
         assert one["cap_drop"] == ["ALL"], name
         assert one["security_opt"] == ["no-new-privileges:true"], name
         assert one["restart"] == "unless-stopped", name
-        assert "healthcheck" in one or name in OURS, name
+        assert ("healthcheck" in one) != (name in OURS), name  # the image brings its own
 
 
 def test_a_container_waits_only_for_those_that_run_with_it() -> None:

@@ -122,10 +122,13 @@ async def _logged(running: Running) -> AsyncGenerator[Running]:
 
 
 async def finished(
-    *arguments: str, program: tuple[str, ...] = ("server.py",), **variables: str
+    *arguments: str,
+    program: tuple[str, ...] = ("server.py",),
+    python: str = sys.executable,
+    **variables: str,
 ) -> tuple[int, str, str]:
     """Run the command line to its end; gives its status, output and complaints."""
-    process = await start(*arguments, program=program, **variables)
+    process = await start(*arguments, program=program, python=python, **variables)
     out, err = await process.communicate(b"")  # which ends its stdin
     assert process.returncode is not None
     return process.returncode, out.decode(), err.decode()
