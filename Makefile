@@ -23,7 +23,7 @@ LOCKED := --universal --upgrade --generate-hashes $(PLAIN)
 comma := ,
 space := $(subst ,, )
 
-.PHONY: run quick test coverage newest oldest clients widgets bench load lint lock clean
+.PHONY: run quick test coverage newest oldest clients widgets bench load image lint lock clean
 
 run: $(STAMP)-run  ## serve on http://127.0.0.1:8000 with the sandbox; needs no key
 	$(BIN)/python server.py --sandbox
@@ -69,6 +69,12 @@ bench: $(STAMP)-dev  ## measurements, printed as ratios
 
 load: $(STAMP)-dev  ## 1,000 agents on two replicas for a minute; SOAK=--soak for ten; needs Caddy and Redis
 	$(BIN)/python -m tests.load $(SOAK)
+
+# Podman's own format has no health checks. A client alone is no Docker: its engine has to answer.
+image:  ## the image luma-mcp, by Docker or else Podman
+	@if docker version >/dev/null 2>&1; then docker build --tag luma-mcp .; \
+	elif command -v podman >/dev/null; then podman build --format docker --tag luma-mcp .; \
+	else echo "Install Podman, or Docker and start it: no engine answers here." >&2; exit 1; fi
 
 lock: $(STAMP)-dev  ## resolve the dependencies anew
 	$(UV) pip compile $(PROJECT) $(LOCKED) --output-file requirements.lock

@@ -76,6 +76,13 @@ def test_the_image_is_pinned_and_runs_as_nobody() -> None:
     assert words_of("USER") == ["65534:65534"]
 
 
+def test_the_image_holds_only_hashed_dependencies_and_all_of_them() -> None:
+    (steps,) = re.findall(r"^RUN (python -m venv .+?)\n\n", DOCKERFILE, re.MULTILINE | re.DOTALL)
+    _, install, check, _ = (shlex.split(step) for step in steps.replace("\\\n", "").split("&&"))
+    assert {"--no-deps", "--require-hashes", "requirements.lock"} <= set(install)
+    assert check == ["/opt/luma-mcp/bin/pip", "check"]
+
+
 HEALTHY = (0, "", "")
 
 

@@ -1,11 +1,14 @@
 """What `make` would do is what the documents promise; nothing is installed or started here."""
 
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import LONGEST
 from tests.documents import ROOT
+from tests.e2e.processes import finished
 from tests.e2e.requirements import need_program
 from tests.e2e.test_readme import example, run
 
@@ -105,3 +108,28 @@ async def test_make_quick_leaves_out_what_takes_longest() -> None:
     left_out = [word.removeprefix("--ignore=") for word in await pytest_words("quick")]
     assert left_out == [name.removesuffix("/") for name in LONGEST]
     assert all((ROOT / name).exists() for name in left_out)
+
+
+@pytest.mark.parametrize(
+    ("programs", "status", "said"),
+    [
+        ({"docker": "0", "podman": "0"}, 0, "docker build --tag luma-mcp .\n"),
+        ({"docker": "1", "podman": "0"}, 0, "podman build --format docker --tag luma-mcp .\n"),
+        ({"podman": "0"}, 0, "podman build --format docker --tag luma-mcp .\n"),
+        ({"docker": "1"}, 2, "Install Podman, or Docker and start it: no engine answers here.\n"),
+        ({}, 2, "Install Podman, or Docker and start it: no engine answers here.\n"),
+    ],
+    ids=str,
+)
+async def test_make_image_builds_with_the_engine_that_answers(
+    programs: dict[str, str], status: int, said: str, tmp_path: Path
+) -> None:
+    for name, answers in programs.items():  # which say what they are told, but no version
+        script = f'#!/bin/sh\n[ "$1" = version ] && exit {answers}\necho {name} "$@"\n'
+        (tmp_path / name).write_text(script)
+        (tmp_path / name).chmod(0o700)
+    need_program("make")
+    make = ("-c", 'exec "$0" image 2>&1', str(shutil.which("make")))
+    alone = {"PATH": str(tmp_path), "MAKEFLAGS": "", "MAKELEVEL": "0"}  # another make may run this
+    ended, out, _ = await finished(*make, python="/bin/sh", program=(), **alone)
+    assert (ended, out.partition("make: ")[0]) == (status, said)
