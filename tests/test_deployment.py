@@ -5,6 +5,7 @@ Images cannot be built here; what their files name is held against the repositor
 
 import asyncio
 import json
+import os
 import re
 import shlex
 import sys
@@ -19,7 +20,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from luma_mcp import __version__
-from luma_mcp.settings import Settings, load_settings, variable_name
+from luma_mcp.settings import SECRETS, Settings, file_variable, load_settings, variable_name
 from tests.documents import ROOT
 from tests.e2e.containment import Contained, contained
 from tests.e2e.processes import CADDYFILE, address, caddy, fetch, serving_process
@@ -29,18 +30,24 @@ from tests.servers import bound_socket, misbehaving, product, serving, url_of
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = ROOT / "docker-compose.yml"
+VALKEY = ROOT / "deploy" / "valkey.url"  # the address, as a file
 UNIT = ROOT / "deploy" / "luma-mcp.service"
 PINNED = re.compile(r"[\w./-]+:v?\d+\.\d+\.\d+[\w.-]*")
-VARIABLES = {variable_name(name) for name in Settings.model_fields}
+FILES = {file_variable(name) for name in SECRETS}
+VARIABLES = {variable_name(name) for name in Settings.model_fields} | FILES
 OURS = ("luma-mcp-1", "luma-mcp-2", "luma-mcp-sandbox-1", "luma-mcp-sandbox-2", "sandbox")
 SCHEMA = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"
 
 
-async def run(*command: str) -> tuple[int, str]:
+async def run(*command: str, **variables: str) -> tuple[int, str]:
     """Run a program; gives its status, and what it says on either output."""
     need_program(command[0])
     process = await asyncio.create_subprocess_exec(
-        *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        *command,
+        cwd=ROOT,
+        env={**os.environ, **variables},  # noqa: TID251 - for a child
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
     said, _ = await process.communicate()
     assert process.returncode is not None
@@ -141,11 +148,69 @@ def services() -> dict[str, dict[str, Any]]:
     return yaml.safe_load(COMPOSE.read_text())["services"]
 
 
+SANDBOX = ("--profile", "sandbox")
+
+
 @pytest.mark.parametrize("profiles", [(), ("sandbox",), ("monitoring",)], ids=str)
 async def test_the_containers_are_described_as_compose_wants_it(profiles: tuple[str, ...]) -> None:
     chosen = [word for profile in profiles for word in ("--profile", profile)]
     status, said = await run("docker-compose", "--file", str(COMPOSE), *chosen, "config", "--quiet")
     assert (status, said) == (0, "")
+
+
+REPLICAS = OURS[:2]
+SANDBOX_REPLICAS = OURS[2:4]
+
+
+async def composed(**variables: str) -> dict[str, Any]:
+    """Let Compose say what comes of both files together with these variables."""
+    files = ("--file", str(COMPOSE), "--file", str(ROOT / "deploy" / "compose.secrets.yml"))
+    status, said = await run("docker-compose", *files, *SANDBOX, "config", **variables)
+    assert status == 0, said
+    return yaml.safe_load(said)
+
+
+def mounts(project: dict[str, Any], name: str) -> dict[str, str]:
+    """Tell which file of this machine a container finds at which path."""
+    secrets = project["services"][name]["secrets"]
+    return {one["target"]: project["secrets"][one["source"]]["file"] for one in secrets}
+
+
+def environment_of(project: dict[str, Any], name: str) -> dict[str, str]:
+    """Give what is set in a container's environment, and is not empty."""
+    everything = project["services"][name]["environment"]
+    return {variable: value for variable, value in everything.items() if value}
+
+
+async def test_containers_find_the_files_of_secrets_where_this_machine_has_them() -> None:
+    files = {variable: f"/etc/luma-mcp/{variable}" for variable in FILES}
+    project = await composed(**files)
+    for name in REPLICAS:
+        assert {path: path for path in files.values()} == mounts(project, name)
+        assert files.items() <= environment_of(project, name).items()
+        assert "LUMA_MCP_REDIS_URL" not in environment_of(project, name)
+    del files["LUMA_MCP_REDIS_URL_FILE"]  # theirs is that of the containers' own Valkey
+    for name in SANDBOX_REPLICAS:
+        assert {path: path for path in files.values()} == mounts(project, name)
+        assert files.items() <= environment_of(project, name).items()
+        assert "LUMA_MCP_REDIS_URL_FILE" not in environment_of(project, name)
+
+
+async def test_no_variable_names_the_file_of_a_secret_that_is_not_given() -> None:
+    project = await composed()
+    for name in REPLICAS:
+        assert FILES & environment_of(project, name).keys() == {"LUMA_MCP_REDIS_URL_FILE"}
+    for name in SANDBOX_REPLICAS:
+        assert not FILES & environment_of(project, name).keys()
+
+
+async def test_without_a_file_replicas_share_the_same_valkey_as_ever() -> None:
+    project = await composed()
+    shared = mounts(project, "luma-mcp-1")[
+        environment_of(project, "luma-mcp-1")["LUMA_MCP_REDIS_URL_FILE"]
+    ]
+    assert shared == str(VALKEY)
+    assert f"{{LUMA_MCP_REDIS_URL:-{VALKEY.read_text().strip()}}}" in COMPOSE.read_text()
 
 
 def test_without_a_profile_the_hosted_set_up_runs() -> None:
