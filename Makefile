@@ -23,7 +23,7 @@ LOCKED := --universal --upgrade --generate-hashes $(PLAIN)
 comma := ,
 space := $(subst ,, )
 
-.PHONY: run quick test coverage newest oldest clients widgets bench load image lint lock clean
+.PHONY: run quick test coverage newest oldest clients widgets bench load image containers lint lock clean
 
 run: $(STAMP)-run  ## serve on http://127.0.0.1:8000 with the sandbox; needs no key
 	$(BIN)/python server.py --sandbox
@@ -75,6 +75,9 @@ image:  ## the image luma-mcp, by Docker or else Podman
 	@if docker version >/dev/null 2>&1; then docker build --tag luma-mcp .; \
 	elif command -v podman >/dev/null; then podman build --format docker --tag luma-mcp .; \
 	else echo "Install Podman, or Docker and start it: no engine answers here." >&2; exit 1; fi
+
+containers: $(STAMP)-dev  ## the image as it is built and run; needs root, and an engine that Debian's packages have
+	$(BIN)/python -m tests.containers
 
 lock: $(STAMP)-dev  ## resolve the dependencies anew
 	$(UV) pip compile $(PROJECT) $(LOCKED) --output-file requirements.lock

@@ -1,6 +1,6 @@
 """What the server is deployed with: image, containers, proxy, unit, and the registry's entry.
 
-Images cannot be built here; what their files name is held against the repository and the code.
+What their files name is held against the repository and the code; `tests.containers` builds them.
 """
 
 import asyncio
