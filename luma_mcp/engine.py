@@ -74,7 +74,8 @@ class Engine:
             self._silent_until = now + self._pause_seconds  # one tries, the others need not wait
         try:
             yield
-        except (RedisError, OSError) as error:
+        except (RedisError, OSError, RuntimeError) as error:
+            # RuntimeError is what uvloop says of a connection that the engine has just closed.
             self._fail(error)
             raise _unreachable() from error
         if not self.is_reachable:

@@ -121,6 +121,13 @@ async def test_a_connection_that_was_closed_meanwhile_is_replaced(engine_url: st
         assert await RedisLedger(engine).spent("a") == 250
 
 
+def test_what_uvloop_says_of_a_closed_connection_is_an_engine_that_is_away() -> None:
+    engine = Engine("redis://127.0.0.1:1")
+    with pytest.raises(Unavailable), engine.asking():
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>")
+    assert not engine.is_reachable
+
+
 @pytest.mark.parametrize("scheme", ["redis", "valkey", "VALKEY"])
 async def test_valkey_is_the_same(engine_url: str, scheme: str) -> None:
     engine = open_engine(engine_url.replace("redis", scheme))
