@@ -11,6 +11,9 @@ EXTRAS := otlp previews redis sandbox
 # By file, since a file's tests may share what takes long to set up.
 PYTEST := -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 SLOW := tests/e2e tests/faults tests/conformance tests/test_bench.py
+# Beyond those, what starts servers or programs, draws, or searches for what breaks it.
+NOT_QUICK := $(SLOW) tests/foreign tests/oauth tests/previews tests/sandbox tests/web \
+  $(addprefix tests/test_,connections.py deployment.py engine.py footprint.py ledger.py limiting.py)
 
 # The locks are complete: pip resolves nothing, so that no release of anything can change what it does.
 INSTALL = -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r
@@ -28,8 +31,8 @@ space := $(subst ,, )
 run: $(STAMP)-run  ## serve on http://127.0.0.1:8000 with the sandbox; needs no key
 	$(BIN)/python server.py --sandbox
 
-quick: $(STAMP)-dev  ## what a minute can say: the tests that need no other program
-	$(BIN)/python $(PYTEST) $(SLOW:%=--ignore=%)
+quick: $(STAMP)-dev  ## what a minute can say: tools, Luma's APIs, waiting, settings, documents
+	$(BIN)/python $(PYTEST) $(NOT_QUICK:%=--ignore=%)
 
 test: $(STAMP)-dev  ## the whole suite; what the machine lacks is skipped with the reason
 	$(BIN)/python $(PYTEST)
@@ -45,7 +48,7 @@ newest:  ## the whole suite on what `pip install .` gets today, by the newest pi
 	$(NEWEST)/bin/python -m pip freeze --all
 	$(NEWEST)/bin/python $(PYTEST)
 
-oldest: $(STAMP)-dev  ## what `make quick` tries, on the lowest versions that pyproject.toml allows
+oldest: $(STAMP)-dev  ## the suite within one process, on the lowest versions that pyproject.toml allows
 	$(PYTHON) -m venv --clear $(OLDEST)
 	$(UV) pip compile $(PROJECT) --resolution lowest-direct --group dev $(PLAIN) \
 	  --output-file $(OLDEST)/requirements.txt

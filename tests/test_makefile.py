@@ -106,7 +106,7 @@ async def test_make_coverage_runs_the_whole_suite_and_measures_it() -> None:
 
 async def test_make_quick_leaves_out_what_takes_longest() -> None:
     left_out = [word.removeprefix("--ignore=") for word in await pytest_words("quick")]
-    assert left_out == [name.removesuffix("/") for name in LONGEST]
+    assert left_out[: len(LONGEST)] == [name.removesuffix("/") for name in LONGEST]
     assert all((ROOT / name).exists() for name in left_out)
 
 
